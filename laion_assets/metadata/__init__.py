@@ -1,0 +1,1 @@
+"""Raw to validated: schema, rules, profile, contract."""

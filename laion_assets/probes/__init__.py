@@ -1,0 +1,1 @@
+"""Sampling, header probing, and the outcomes of a sample."""

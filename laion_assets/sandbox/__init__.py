@@ -1,0 +1,1 @@
+"""A small internet on loopback: a metadata hub and an image web with real faults."""

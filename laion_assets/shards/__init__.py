@@ -1,0 +1,1 @@
+"""Subset rows to webdataset shards, and the audit of what came out."""

@@ -1,0 +1,1 @@
+"""Named predicates over valid rows, their funnel, and the plan of what downloading them will cost."""

@@ -1,0 +1,1 @@
+"""The guarded HTTP client that everything touching the open web goes through."""
