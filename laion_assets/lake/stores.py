@@ -1,0 +1,233 @@
+"""The two places a lake can lie, behind one face: a local folder, or a bucket that speaks S3.
+
+Only bytes and their visibility live here: what a path may look like is decided in ``lake``, what is inside a file by
+whoever wrote it.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from laion_assets.lake import scratch
+from laion_assets.lake.errors import LakeError, is_no_room
+
+
+class Store(Protocol):
+    """What a lake needs of the place it lies in."""
+
+    def exists(self, uri: str) -> bool:
+        """Whether a finished file is there."""
+
+    def size_bytes(self, uri: str) -> int:
+        """Size of a finished file; FileNotFoundError without one."""
+
+    def list_names(self, folder: str) -> list[str]:
+        """Names of the finished files directly in a folder, in no particular order."""
+
+    def scratch(self, uri: str, *, resumable: bool) -> contextlib.AbstractContextManager[Path]:
+        """A local folder to write in until publication; publication may fail, or never happen."""
+
+    def reveal(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Make written files visible, each at once and whole, in the order given."""
+
+    def local_file(self, uri: str) -> contextlib.AbstractContextManager[Path]:
+        """The file as one on this machine's disks."""
+
+    def delete(self, uri: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+
+    def storage_options(self) -> dict[str, str] | None:
+        """What polars needs to know to read from here."""
+
+
+class LocalStore:
+    """A folder on a filesystem with atomic renames."""
+
+    def exists(self, uri: str) -> bool:
+        """Whether a finished file is there."""
+        return Path(uri).is_file()
+
+    def size_bytes(self, uri: str) -> int:
+        """Size of a finished file; FileNotFoundError without one."""
+        return Path(uri).stat().st_size
+
+    def list_names(self, folder: str) -> list[str]:
+        """Names of the finished files directly in a folder, in no particular order."""
+        try:
+            with os.scandir(folder) as entries:
+                return [entry.name for entry in entries if not scratch.is_scratch(entry.name) and entry.is_file()]
+        except FileNotFoundError:
+            return []
+
+    @contextlib.contextmanager
+    def scratch(self, uri: str, *, resumable: bool) -> Iterator[Path]:
+        """A folder beside the file, so that a rename publishes it."""
+        folder = Path(uri).parent
+        _make_durably(folder)
+        scratch.sweep(folder)
+        with scratch.resumable(folder, Path(uri).name) if resumable else scratch.private(folder) as path:
+            yield path
+
+    def reveal(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Flush all bytes, then rename one by one, each rename durable before the next."""
+        for written, _ in files:
+            _flush(written)
+        for written, uri in files:
+            _make_durably(Path(uri).parent)
+            written.replace(uri)
+            _flush(Path(uri).parent)
+
+    @contextlib.contextmanager
+    def local_file(self, uri: str) -> Iterator[Path]:
+        """The file itself."""
+        path = Path(uri)
+        path.stat()
+        yield path
+
+    def delete(self, uri: str) -> None:
+        """Remove a file; nothing happens when there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            Path(uri).unlink()
+            _flush(Path(uri).parent)
+
+    def storage_options(self) -> dict[str, str] | None:
+        """Nothing: polars reads files by itself."""
+        return None
+
+
+class S3Store:
+    """A bucket. An object becomes visible when its upload is complete, so uploading is publishing."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        import s3fs
+
+        self._environment = environment
+        self._endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+        # Listings are never cached: another process may have published since.
+        self._files: Any = s3fs.S3FileSystem(endpoint_url=self._endpoint, use_listings_cache=False)
+
+    def exists(self, uri: str) -> bool:
+        """Whether a finished object is there."""
+        with _explained(uri):
+            try:
+                return bool(self._files.info(uri)["type"] == "file")
+            except FileNotFoundError:
+                return False
+
+    def size_bytes(self, uri: str) -> int:
+        """Size of a finished object; FileNotFoundError without one."""
+        with _explained(uri):
+            return int(self._files.info(uri)["size"])
+
+    def list_names(self, folder: str) -> list[str]:
+        """Names of the objects directly under a prefix, in no particular order."""
+        with _explained(folder):
+            try:
+                entries = self._files.ls(folder, detail=True, refresh=True)
+            except FileNotFoundError:
+                return []
+        names = [entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
+        return [name for name in names if name and not scratch.is_scratch(name)]
+
+    @contextlib.contextmanager
+    def scratch(self, uri: str, *, resumable: bool) -> Iterator[Path]:
+        """A folder in this machine's temporary folder."""
+        folder = scratch.temporary_folder()
+        scratch.sweep(folder)
+        with scratch.resumable(folder, uri) if resumable else scratch.private(folder) as path:
+            yield path
+
+    def reveal(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Upload one after the other."""
+        for written, uri in files:
+            with _explained(uri):
+                self._files.put_file(str(written), uri)
+
+    @contextlib.contextmanager
+    def local_file(self, uri: str) -> Iterator[Path]:
+        """A copy that lives as long as the block."""
+        folder = scratch.temporary_folder()
+        scratch.sweep(folder)
+        with scratch.private(folder) as path:
+            copy = path / uri.rsplit("/", 1)[-1]
+            with _explained(uri):
+                self._files.get_file(uri, str(copy))
+            yield copy
+
+    def delete(self, uri: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        with _explained(uri), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(uri)
+
+    def storage_options(self) -> dict[str, str] | None:
+        """The same endpoint for polars, which otherwise refuses one without TLS and wants a region."""
+        options = {"aws_region": self._environment.get("AWS_REGION") or self._environment.get("AWS_DEFAULT_REGION", "")}
+        if not options["aws_region"]:
+            options["aws_region"] = "us-east-1"
+        if self._endpoint:
+            options["aws_endpoint_url"] = self._endpoint
+            if urlsplit(self._endpoint).scheme == "http":
+                options["aws_allow_http"] = "true"
+        return options
+
+
+@contextlib.contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turn what S3 and its client can say into one sentence."""
+    from botocore.exceptions import (  # type: ignore[import-untyped]
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+    )
+
+    bucket = urlsplit(uri).netloc
+    try:
+        yield
+    except FileNotFoundError as error:
+        if "bucket" in str(error).lower():
+            raise LakeError(f"{uri}: there is no bucket {bucket!r}. Create it, or point the lake elsewhere.") from error
+        raise
+    except NoCredentialsError as error:
+        raise LakeError(f"{uri}: no S3 credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.") from error
+    except PermissionError as error:
+        raise LakeError(
+            f"{uri}: S3 refused ({_first_line(error)}). Check the credentials and the policy of bucket {bucket!r}."
+        ) from error
+    except (BotoCoreError, ClientError, OSError) as error:
+        if is_no_room(error):
+            raise
+        raise LakeError(
+            f"{uri}: S3 did not do it ({_first_line(error)}). Check AWS_ENDPOINT_URL and the service, then run again."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:300]
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_durably(folder: Path) -> None:
+    """Make a folder and its missing parents so that they survive a power cut."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _flush(path.parent)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an ordinary user may still write where ``path`` lies."""
+    return shutil.disk_usage(path).free
