@@ -1,0 +1,135 @@
+"""Runs the jobs of a dataset one after the other in this process, and only what is not up to date.
+
+The same definitions and the same instance as the UI: a run made here is a run there. `laion-assets demo` and
+`laion-assets analyze` are made of this.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.utils import make_new_run_id
+
+from laion_assets.automation.reuse import Reuse
+from laion_assets.lake.lake import Lake
+
+# The console logger would write every step's events over the progress display; the event log keeps them all.
+QUIET: Mapping[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+OnMessage = Callable[[str], None]
+
+
+class RunFailedError(RuntimeError):
+    """A run that did not succeed; the message names the asset, the part and the first error."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run a pipeline may need: a job, at one part where the job is partitioned."""
+
+    job: str
+    part: str | None = None
+
+
+class Pipeline:
+    """Runs jobs of a code location in one Dagster instance, in this process."""
+
+    def __init__(self, definitions: dg.Definitions, *, instance: dg.DagsterInstance, lake: Lake) -> None:
+        self._definitions = definitions
+        self._instance = instance
+        self._reuse = Reuse(definitions, instance=instance, lake=lake)
+
+    def needed(self, works: Sequence[Work], *, data_versions: Mapping[str, str] | None = None) -> list[Work]:
+        """Those of the works whose assets are not all up to date.
+
+        Args:
+            works: what is wanted.
+            data_versions: per part, the data version its first asset must have: what the source publishes today.
+        """
+        return [work for work in works if not self._up_to_date(work, data_versions or {})]
+
+    def run(self, work: Work, *, on_message: OnMessage) -> None:
+        """Run one job and wait for it, passing on what its assets log.
+
+        Raises:
+            RunFailedError: when a step or a blocking check failed.
+        """
+        job = self._definitions.resolve_job_def(work.job)
+        run_id = make_new_run_id()
+        with self._messages(run_id, on_message):
+            result = job.execute_in_process(
+                instance=self._instance,
+                partition_key=work.part,
+                run_id=run_id,
+                run_config=dict(QUIET),
+                raise_on_error=False,
+            )
+        if not result.success:
+            raise RunFailedError(self._first_error(work, run_id))
+        if failed := failed_blocking_checks(result):
+            raise RunFailedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
+
+    def close_abandoned_runs(self) -> int:
+        """Mark runs that a killed process left behind as cancelled; returns how many there were."""
+        unfinished = self._instance.get_runs(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        )
+        for run in unfinished:
+            self._instance.report_run_canceled(run, message="The process that ran this was killed.")
+        return len(unfinished)
+
+    def _up_to_date(self, work: Work, data_versions: Mapping[str, str]) -> bool:
+        keys = self._definitions.resolve_job_def(work.job).asset_layer.executable_asset_keys
+        return all(self._reuse.up_to_date(key, work.part, data_versions=data_versions) for key in keys)
+
+    def _first_error(self, work: Work, run_id: str) -> str:
+        for record in self._instance.get_records_for_run(run_id).records:
+            event = record.event_log_entry.dagster_event
+            if event is not None and event.is_step_failure:
+                error = event.step_failure_data.error
+                while error is not None and error.cause is not None:
+                    error = error.cause
+                told = event.step_failure_data.user_failure_data
+                message = (told.description if told else None) or (error.message if error else "no error recorded")
+                return f"{event.step_key}{_at(work)}: {message.strip()}"
+        return f"{work.job}{_at(work)}: the run failed before its first step. See run {run_id} in the UI."
+
+    @contextmanager
+    def _messages(self, run_id: str, on_message: OnMessage) -> Iterator[None]:
+        """Pass on the log messages of a run while it goes on; its steps block this thread."""
+        done = threading.Event()
+
+        def follow() -> None:
+            cursor: str | None = None
+            finished = False
+            while not finished:
+                finished = done.wait(0.5)
+                connection = self._instance.get_records_for_run(run_id, cursor=cursor)
+                cursor = connection.cursor
+                for record in connection.records:
+                    if not record.event_log_entry.is_dagster_event and record.event_log_entry.user_message:
+                        on_message(record.event_log_entry.user_message)
+
+        follower = threading.Thread(target=follow, name=f"follow-{run_id[:8]}", daemon=True)
+        follower.start()
+        try:
+            yield
+        finally:
+            done.set()
+            follower.join()
+
+
+def failed_blocking_checks(result: dg.ExecuteInProcessResult) -> list[str]:
+    """One sentence per blocking check that failed in a run."""
+    return [
+        f"{evaluation.asset_key.to_user_string()}: blocking check {evaluation.check_name} failed"
+        f"{': ' + evaluation.description if evaluation.description else ''}"
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.blocking and not evaluation.passed
+    ]
+
+
+def _at(work: Work) -> str:
+    return f" at {work.part}" if work.part else ""
