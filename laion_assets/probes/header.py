@@ -556,7 +556,7 @@ class _Item:
 
 
 def _avif(data: bytes) -> _Size:
-    """The size libavif decodes: of the primary item, or of the sequence's tracks; crop and rotation are left to others."""
+    """The size libavif decodes: the primary item's or the sequence's; it leaves crop and rotation to others."""
     major, brands = data[8:12], _brands(data)
     item: _Item | None = None
     track: tuple[int, int] | None = None
