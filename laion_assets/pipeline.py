@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
+import psutil
 from dagster._core.utils import make_new_run_id
 
 from laion_assets.automation.reuse import Reuse
@@ -17,6 +18,8 @@ from laion_assets.lake.lake import Lake
 
 # The console logger would write every step's events over the progress display; the event log keeps them all.
 QUIET: Mapping[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+PROCESS_TAG = "laion_assets/process"
 
 OnMessage = Callable[[str], None]
 
@@ -64,6 +67,7 @@ class Pipeline:
                 partition_key=work.part,
                 run_id=run_id,
                 run_config=dict(QUIET),
+                tags={PROCESS_TAG: _this_process()},
                 raise_on_error=False,
             )
         if not result.success:
@@ -72,13 +76,14 @@ class Pipeline:
             raise RunFailedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
 
     def close_abandoned_runs(self) -> int:
-        """Mark runs that a killed process left behind as cancelled; returns how many there were."""
+        """Mark runs of pipelines whose process is gone as cancelled; returns how many there were."""
         unfinished = self._instance.get_runs(
             dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         )
-        for run in unfinished:
+        abandoned = [run for run in unfinished if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
+        for run in abandoned:
             self._instance.report_run_canceled(run, message="The process that ran this was killed.")
-        return len(unfinished)
+        return len(abandoned)
 
     def _up_to_date(self, work: Work, data_versions: Mapping[str, str]) -> bool:
         keys = self._definitions.resolve_job_def(work.job).asset_layer.executable_asset_keys
@@ -133,3 +138,17 @@ def failed_blocking_checks(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def _at(work: Work) -> str:
     return f" at {work.part}" if work.part else ""
+
+
+def _this_process() -> str:
+    """Process id and start time: together they are never used again."""
+    process = psutil.Process()
+    return f"{process.pid}@{process.create_time():.2f}"
+
+
+def _is_alive(tag: str) -> bool:
+    pid, _, started = tag.partition("@")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except (psutil.Error, ValueError):
+        return False

@@ -1,0 +1,81 @@
+"""The command line: ``laion-assets demo | dev | sandbox``.
+
+Parses, calls, prints one sentence when something cannot be done. The work is elsewhere.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from laion_assets.home import NO_PHONING_HOME, Home
+
+FAILURE_EXIT_CODE = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="laion-assets")
+def main() -> None:
+    """Turn web-scale image-text metadata into training sets people can trust."""
+    os.environ.update(NO_PHONING_HOME)
+
+
+@main.command()
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for results, lake and Dagster instance.",
+)
+def demo(home: Path) -> None:
+    """Run the whole chain for LAION-High-Resolution on the sandbox, from published part to webdataset shards."""
+    from laion_assets.demo import run_demo
+
+    sys.exit(run_demo(Home(home.resolve()), Console(highlight=False)))
+
+
+@main.command()
+@click.option("--source", default=None, help="Where the real parts are: hf://datasets/<repo>, s3://, https://, a folder.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for lake and Dagster instance.  [default: demo with the sandbox, home with a source]",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address the UI listens on.")
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
+def dev(source: str | None, home: Path | None, host: str, port: int) -> None:
+    """Open the Dagster UI, with the sandbox beside it unless a source is given."""
+    from laion_assets.dev import run_dev
+
+    folder = home or Path("home" if source else "demo")
+    sys.exit(run_dev(Home(folder.resolve()), Console(highlight=False), source=source, host=host, port=port))
+
+
+@main.command()
+@click.option("--seed", default=0, show_default=True, help="Another seed is another internet.")
+@click.option("--parts", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Published parts.")
+@click.option("--rows-per-part", default=4000, show_default=True, type=click.IntRange(1), help="Rows in each part.")
+@click.option("--no-faults", is_flag=True, help="Every link works and tells the truth.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo/sandbox"),
+    show_default=True,
+    help="Folder for generated files, reused by the next start.",
+)
+def sandbox(*, seed: int, parts: int, rows_per_part: int, no_faults: bool, cache: Path) -> None:
+    """Serve a small internet on loopback: a metadata hub, an image web with real faults, a name server."""
+    from laion_assets.sandbox.server import serve_sandbox
+    from laion_assets.sandbox.spec import SandboxSpec
+
+    serve_sandbox(
+        SandboxSpec(seed=seed, parts=parts, rows_per_part=rows_per_part, faults=not no_faults), cache=cache.resolve()
+    )
+
+
+if __name__ == "__main__":
+    main()

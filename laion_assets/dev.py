@@ -1,0 +1,75 @@
+"""The Dagster UI on this machine, with the sandbox beside it or pointed at a source of one's own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from laion_assets.home import PROJECT_ROOT, Home
+from laion_assets.registration import register_parts
+from laion_assets.sources.published import SourceError
+
+SOURCE_VARIABLE = "LAION_HR_SOURCE"
+
+
+def run_dev(home: Home, console: Console, *, source: str | None, host: str, port: int) -> int:
+    """Serve the UI until interrupted.
+
+    Returns:
+        The exit code: 1 when the port is taken or a source without any known part cannot be listed.
+    """
+    if _is_taken(host, port):
+        console.print(f"[red]{host}:{port} is in use.[/red] Choose another: make dev PORT={port + 1}")
+        return 1
+    with _sandbox_unless(source, home, console):
+        home.enter({SOURCE_VARIABLE: source} if source else None)
+        with dg.DagsterInstance.get() as instance:
+            try:
+                for name, count in register_parts(instance).items():
+                    console.print(f"{name}: {count} parts")
+            except SourceError as error:
+                console.print(f"[red]{error}[/red]", soft_wrap=True)
+                return 1
+        console.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops it)\n")
+        return _serve(host, port)
+
+
+def _serve(host: str, port: int) -> int:
+    command = [str(Path(sys.executable).parent / "dg"), "dev", "--use-active-venv", "--host", host, "--port", str(port)]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment) as process:  # noqa: S603 (our own executable)
+        # Ctrl-C reaches the whole process group; what only we receive is passed on.
+        signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
+
+
+@contextlib.contextmanager
+def _sandbox_unless(source: str | None, home: Home, console: Console) -> Iterator[None]:
+    if source:
+        yield
+        return
+    from laion_assets.sandbox.process import start_sandbox
+    from laion_assets.sandbox.spec import SandboxSpec
+
+    with start_sandbox(SandboxSpec(), cache=home.sandbox_cache) as sandbox:
+        os.environ.update(sandbox.environment)
+        console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback, nothing leaves this machine)")
+        yield
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
