@@ -1,0 +1,286 @@
+"""Which rows are probed: a uniform choice over all rows of the parts that are there, seeded, nested and repeatable.
+
+Every row has a score that depends on the seed, the key of its part and its position in it, and on nothing else: not on
+the other parts, their order, or the version of any library. The sample is the rows with the smallest scores, so the
+sample of one size lies within every larger one of the same seed. Asking the web about the rows belongs to ``probe``.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.size_classes import DEFAULT_EDGES_PX, short_side_bucket
+from laion_assets.probes.spec import SampleSpec, StratumKey
+
+SAMPLE_SCHEMA: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, "weight": pl.Float64()}
+"""``weight`` is the number of rows that a sampled row stands for."""
+
+Scores = npt.NDArray[np.uint64]
+
+_GOLDEN_GAMMA = 0x9E37_79B9_7F4A_7C15
+_EVERYTHING = ""
+"""Name of the only stratum where there are none."""
+
+
+class SampleError(ValueError):
+    """No sample can be drawn as asked."""
+
+
+@dataclass(frozen=True)
+class PartCoverage:
+    """How much of one part the sample holds."""
+
+    part: str
+    rows: int
+    """Valid rows the part has."""
+    sampled: int
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """One group of rows with a number of places in the sample of its own."""
+
+    name: str
+    rows: int
+    sampled: int
+
+    @property
+    def weight(self) -> float:
+        """Rows that one sampled row stands for."""
+        return self.rows / self.sampled
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows drawn, in order of part and row, and what they were drawn from."""
+
+    frame: pl.DataFrame
+    """``SAMPLE_SCHEMA``."""
+    coverage: tuple[PartCoverage, ...]
+    strata: tuple[Stratum, ...]
+
+    @property
+    def population_rows(self) -> int:
+        """Rows the sample was drawn from."""
+        return sum(part.rows for part in self.coverage)
+
+
+def draw_sample(parts: Mapping[str, pl.LazyFrame], spec: SampleSpec) -> Sample:
+    """Draw a sample from the valid rows of some parts.
+
+    Only the column ``row`` (and, with strata, those that make them) is read of every row, one part at a time; the other
+    columns are read of the chosen rows alone. Memory is that of one part's column and the sample.
+
+    Args:
+        parts: Rows of ``VALIDATED_SCHEMA`` by part key.
+        spec: How many, which seed, and whether in strata.
+
+    Raises:
+        SampleError: There are more strata than rows to draw, or a share is asked for a stratum that has no rows.
+    """
+    keys = sorted(parts)
+    selections: dict[str, Selection] = {}
+    rows_of_part: dict[str, int] = {}
+    places = None
+    if spec.strata:
+        sizes: dict[str, int] = {}
+        for key in keys:
+            for name, count in (
+                _stratum_column(parts[key], spec.strata)
+                .select("stratum")
+                .collect()["stratum"]
+                .value_counts()
+                .iter_rows()
+            ):
+                sizes[name] = sizes.get(name, 0) + count
+        places = allocate(sizes, spec.size, spec.stratum_shares)
+    for key in keys:
+        if places is None:
+            rows = parts[key].select("row").collect()["row"].to_numpy()
+            rows_of_part[key] = len(rows)
+            selections.setdefault(_EVERYTHING, Selection(spec.size)).offer(key, rows, score(spec.seed, key, rows))
+            continue
+        frame = _stratum_column(parts[key], spec.strata).select("row", "stratum").collect()
+        rows_of_part[key] = frame.height
+        for (name,), group in frame.group_by("stratum"):
+            rows = group["row"].to_numpy()
+            selection = selections.setdefault(str(name), Selection(places[str(name)]))
+            selection.offer(key, rows, score(spec.seed, key, rows))
+    return _gather(parts, keys, rows_of_part, selections)
+
+
+def _gather(
+    parts: Mapping[str, pl.LazyFrame],
+    keys: Sequence[str],
+    rows_of_part: Mapping[str, int],
+    selections: Mapping[str, "Selection"],
+) -> Sample:
+    chosen: dict[str, list[pl.DataFrame]] = {}
+    strata = []
+    for name, selection in sorted(selections.items()):
+        rows_by_part = selection.chosen()
+        drawn = sum(len(rows) for rows in rows_by_part.values())
+        if not drawn:
+            continue
+        stratum = Stratum(name, selection.offered, drawn)
+        strata.append(stratum)
+        for key, rows in rows_by_part.items():
+            chosen.setdefault(key, []).append(
+                pl.DataFrame({"row": pl.Series(rows, dtype=pl.UInt32)}).with_columns(weight=pl.lit(stratum.weight))
+            )
+    frames = []
+    for key in keys:
+        wanted = pl.concat(chosen[key]).sort("row") if key in chosen else None
+        if wanted is not None:
+            frames.append(_rows_of_part(parts[key], key, wanted))
+    frame = pl.concat(frames) if frames else pl.DataFrame(schema=SAMPLE_SCHEMA)
+    coverage = tuple(
+        PartCoverage(key, rows_of_part[key], sum(frame.height for frame in chosen.get(key, ()))) for key in keys
+    )
+    return Sample(frame, coverage, tuple(strata))
+
+
+def _rows_of_part(part: pl.LazyFrame, key: str, wanted: pl.DataFrame) -> pl.DataFrame:
+    columns = [pl.lit(key).alias("part") if name == "part" else pl.col(name) for name in VALIDATED_SCHEMA]
+    found = part.filter(pl.col("row").is_in(wanted["row"].implode())).select(columns).collect()
+    frame = wanted.join(found, on="row", how="left", maintain_order="left", validate="1:1")
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SAMPLE_SCHEMA.items())
+
+
+# --- the score --------------------------------------------------------------------------------------------------------
+
+
+def score(seed: int, part: str, rows: npt.NDArray[np.integer]) -> Scores:
+    """The score of rows of one part: 64 bits that look random.
+
+    A part is one stream of SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number
+    generators", OOPSLA 2014) and a row is its position in the stream, so within a part no two rows share a score. The
+    stream starts at ``mix(mix(seed) xor digest)``, where the digest is the first eight bytes, little endian, of the
+    SHA-256 of the part key in UTF-8, and ``mix(x)`` is the generator's output function of ``x + 0x9E3779B97F4A7C15``.
+
+    Args:
+        seed: From 0 to 2**64 - 1.
+        part: Partition key.
+        rows: Positions in the published file, from 0.
+    """
+    digest = int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "little")
+    start = np.array([seed], np.uint64)
+    _mix(start)
+    start ^= np.uint64(digest)
+    _mix(start)
+    scores: Scores = rows.astype(np.uint64)
+    scores *= np.uint64(_GOLDEN_GAMMA)
+    scores += start
+    _mix(scores)
+    return scores
+
+
+def _mix(values: Scores) -> None:
+    """SplitMix64's step and output function, in place."""
+    values += np.uint64(_GOLDEN_GAMMA)
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58_476D_1CE4_E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D0_49BB_1331_11EB)
+    values ^= values >> np.uint64(31)
+
+
+class Selection:
+    """The ``size`` rows with the smallest scores among all that were offered, in whatever order."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.offered = 0
+        self._parts: list[str] = []
+        self._scores: Scores = np.empty(0, np.uint64)
+        self._rows: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._part_numbers: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._threshold = 2**64 - 1
+
+    def offer(self, part: str, rows: npt.NDArray[np.integer], scores: Scores) -> None:
+        """Consider the rows of one part."""
+        self.offered += len(rows)
+        if not self.size:
+            return
+        good = np.flatnonzero(scores <= np.uint64(self._threshold))
+        self._scores = np.concatenate([self._scores, scores[good]])
+        self._rows = np.concatenate([self._rows, rows[good].astype(np.uint32)])
+        number = np.full(len(good), len(self._parts), np.uint32)
+        self._part_numbers = np.concatenate([self._part_numbers, number])
+        self._parts.append(part)
+        if len(self._scores) > self.size:
+            self._threshold = int(np.partition(self._scores, self.size - 1)[self.size - 1])
+            kept = np.flatnonzero(self._scores <= np.uint64(self._threshold))
+            self._scores, self._rows = self._scores[kept], self._rows[kept]
+            self._part_numbers = self._part_numbers[kept]
+
+    def chosen(self) -> dict[str, npt.NDArray[np.uint32]]:
+        """Rows chosen, ascending, by part key."""
+        # Equal scores of different parts are told apart by the parts' names, whatever order they came in.
+        by_name = np.argsort(np.argsort(np.array(self._parts, dtype=object))) if self._parts else np.empty(0, np.int64)
+        order = np.lexsort((self._rows, by_name[self._part_numbers], self._scores))[: self.size]
+        rows, numbers = self._rows[order], self._part_numbers[order]
+        return {
+            part: np.sort(rows[numbers == number])
+            for number, part in enumerate(self._parts)
+            if (numbers == number).any()
+        }
+
+
+# --- strata -----------------------------------------------------------------------------------------------------------
+
+
+def _stratum_column(part: pl.LazyFrame, keys: Iterable[StratumKey]) -> pl.LazyFrame:
+    of_key = {
+        "language": pl.col("language"),
+        "size_class": short_side_bucket(pl.col("declared_width"), pl.col("declared_height"), edges_px=DEFAULT_EDGES_PX),
+    }
+    return part.with_columns(stratum=pl.concat_str([of_key[key].fill_null("unknown") for key in keys], separator="/"))
+
+
+def allocate(sizes: Mapping[str, int], size: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many places of a sample each stratum has.
+
+    Places are handed out one after another, which is what keeps samples nested: first one to every stratum, since a
+    stratum without any could not be estimated, then each to the one furthest behind its share (Sainte-Laguë's rule).
+
+    Args:
+        sizes: Rows per stratum, none of them zero.
+        size: Places in all; fewer are handed out where there are fewer rows.
+        shares: Share of the places for some strata; the others divide what is left by their size.
+
+    Raises:
+        SampleError: There are more strata than places, or a share is asked for a stratum that has no rows.
+    """
+    absent = sorted(set(shares) - set(sizes))
+    if absent:
+        raise SampleError(
+            f"stratum_shares name {absent}, but the rows only have {_some(sorted(sizes))}; correct the names."
+        )
+    if len(sizes) > size:
+        raise SampleError(f"{len(sizes)} strata do not fit into {size} places; draw more rows or name fewer strata.")
+    left = max(0.0, 1 - sum(shares.values()))
+    others = sum(rows for name, rows in sizes.items() if name not in shares)
+    target = {name: shares.get(name, left * rows / others if others else 0.0) for name, rows in sizes.items()}
+    places = dict.fromkeys(sizes, 1)
+    waiting = [(-target[name] / 3, name) for name, rows in sizes.items() if rows > 1]
+    heapq.heapify(waiting)
+    for _ in range(size - len(sizes)):
+        if not waiting:
+            break
+        _, name = heapq.heappop(waiting)
+        places[name] += 1
+        if places[name] < sizes[name]:
+            heapq.heappush(waiting, (-target[name] / (2 * places[name] + 1), name))
+    return places
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:12])
+    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
