@@ -1,0 +1,53 @@
+"""The Dagster face of the comparison: one asset over all datasets."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from laion_assets.lake.resource import LakeResource
+
+ASSET = "dataset_comparison"
+
+
+def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
+    """The asset ``dataset_comparison``: every dataset that has statistics, a row each."""
+
+    @dg.asset(
+        name=ASSET,
+        deps=[dg.AssetKey([dataset, "resolution_statistics"]) for dataset in datasets],
+        group_name="comparison",
+        kinds={"polars", "parquet"},
+        owners=["team:laion-assets"],
+        code_version="1",
+        description="The figures of every dataset side by side: rows, sizes, reachability, captions.",
+    )
+    def comparison(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+        from laion_assets.comparison.comparison import compare_datasets
+        from laion_assets.statistics.document import Statistics
+
+        store = lake.open()
+        documents = []
+        for dataset in datasets:
+            uri = store.uri([dataset, "resolution_statistics"], "statistics.json")
+            if store.exists(uri):
+                documents.append(Statistics.model_validate_json(store.read_bytes(uri)))
+            else:
+                context.log.info(f"{dataset}: no statistics yet, left out of the comparison")
+        frame = compare_datasets(documents)
+        uri = store.uri([ASSET], f"{ASSET}.parquet")
+        store.write_parquet(uri, frame)
+        return dg.MaterializeResult(
+            metadata={
+                "datasets": frame.height,
+                "path": dg.MetadataValue.path(uri),
+                "dagster/row_count": frame.height,
+                "dagster/column_schema": dg.TableSchema(
+                    [dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
+                ),
+                "comparison": dg.MetadataValue.table([dg.TableRecord(row) for row in frame.to_dicts()])
+                if frame.height
+                else dg.MetadataValue.text("no dataset has statistics yet"),
+            }
+        )
+
+    return comparison
