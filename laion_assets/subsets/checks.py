@@ -1,0 +1,43 @@
+"""The Dagster checks of a subset."""
+
+import dagster as dg
+
+from laion_assets.lake.lake import Lake
+from laion_assets.subsets.forecast import Forecast
+from laion_assets.subsets.spec import SubsetSpec
+
+FITS_THE_DISK = "fits_the_disk"
+
+
+def fits_the_disk(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast) -> dg.AssetCheckResult:
+    """Whether the rest of the download, at the high end of its interval, fits what is free now."""
+    from laion_assets.subsets.plan import room_for
+
+    room = room_for(lake, dataset, subset, forecast)
+    return dg.AssetCheckResult(
+        check_name=FITS_THE_DISK,
+        passed=room.fits,
+        description="the lake has no fixed size"
+        if room.free_bytes is None
+        else f"{_gb(room.needed_bytes)} to store at most, {_gb(room.there_bytes)} of it there already; "
+        f"{_gb(room.free_bytes)} free, of which {room.usable_share:.0%} may be used",
+        metadata={
+            "needed bytes": room.needed_bytes if room.needed_bytes < float("inf") else "unknown: no probes",
+            "there bytes": room.there_bytes,
+            "free bytes": room.free_bytes if room.free_bytes is not None else "unlimited",
+        },
+    )
+
+
+def subset_checks(
+    dataset: str,  # noqa: ARG001
+    subset: SubsetSpec,  # noqa: ARG001
+    *,
+    parts: dg.PartitionsDefinition,  # noqa: ARG001
+) -> list[dg.AssetChecksDefinition]:
+    """Checks of a subset that can be run alone: none; ``fits_the_disk`` is computed with the plan."""
+    return []
+
+
+def _gb(count: float) -> str:
+    return f"{count / 1e9:,.2f} GB"
