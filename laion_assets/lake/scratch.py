@@ -65,6 +65,7 @@ def resumable(folder: Path, name: str) -> Iterator[Path]:
         yield path
         shutil.rmtree(path, ignore_errors=True)
     finally:
+        _remove_if_empty(path)
         os.close(lock)
 
 
@@ -117,6 +118,12 @@ def _lock(path: Path) -> int | None:
         raise
     os.close(handle)
     return None
+
+
+def _remove_if_empty(path: Path) -> None:
+    """Remove a folder we hold the lock of, if nothing in it is worth coming back for."""
+    if path.is_dir() and all(entry.name == _LOCK for entry in path.iterdir()):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_if_dead(path: Path) -> bool:

@@ -7,13 +7,13 @@ whoever wrote it.
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
 from laion_assets.lake import scratch
 from laion_assets.lake.errors import LakeError, is_no_room
+from laion_assets.lake.s3 import polars_storage_options, s3_errors, s3_files, s3_finding
 
 
 class Store(Protocol):
@@ -102,13 +102,8 @@ class LocalStore:
 class S3Store:
     """A bucket. An object becomes visible when its upload is complete, so uploading is publishing."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        import s3fs
-
-        self._environment = environment
-        self._endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-        # Listings are never cached: another process may have published since.
-        self._files: Any = s3fs.S3FileSystem(endpoint_url=self._endpoint, use_listings_cache=False)
+    def __init__(self) -> None:
+        self._files = s3_files()
 
     def exists(self, uri: str) -> bool:
         """Whether a finished object is there."""
@@ -164,49 +159,20 @@ class S3Store:
             self._files.rm_file(uri)
 
     def storage_options(self) -> dict[str, str] | None:
-        """The same endpoint for polars, which otherwise refuses one without TLS and wants a region."""
-        options = {"aws_region": self._environment.get("AWS_REGION") or self._environment.get("AWS_DEFAULT_REGION", "")}
-        if not options["aws_region"]:
-            options["aws_region"] = "us-east-1"
-        if self._endpoint:
-            options["aws_endpoint_url"] = self._endpoint
-            if urlsplit(self._endpoint).scheme == "http":
-                options["aws_allow_http"] = "true"
-        return options
+        """Endpoint and region; polars finds the credentials by itself."""
+        return polars_storage_options()
 
 
 @contextlib.contextmanager
 def _explained(uri: str) -> Iterator[None]:
-    """Turn what S3 and its client can say into one sentence."""
-    from botocore.exceptions import (  # type: ignore[import-untyped]
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-    )
-
-    bucket = urlsplit(uri).netloc
+    """Turn what S3 and its client can say into one sentence; that a file is not there stays FileNotFoundError."""
     try:
         yield
-    except FileNotFoundError as error:
-        if "bucket" in str(error).lower():
-            raise LakeError(f"{uri}: there is no bucket {bucket!r}. Create it, or point the lake elsewhere.") from error
-        raise
-    except NoCredentialsError as error:
-        raise LakeError(f"{uri}: no S3 credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.") from error
-    except PermissionError as error:
-        raise LakeError(
-            f"{uri}: S3 refused ({_first_line(error)}). Check the credentials and the policy of bucket {bucket!r}."
-        ) from error
-    except (BotoCoreError, ClientError, OSError) as error:
-        if is_no_room(error):
+    except s3_errors() as error:
+        absent = isinstance(error, FileNotFoundError) and "bucket" not in str(error).lower()
+        if absent or is_no_room(error):
             raise
-        raise LakeError(
-            f"{uri}: S3 did not do it ({_first_line(error)}). Check AWS_ENDPOINT_URL and the service, then run again."
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300]
+        raise LakeError(f"{uri}: {s3_finding(uri, error).sentence}") from error
 
 
 def _flush(path: Path) -> None:

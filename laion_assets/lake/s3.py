@@ -1,0 +1,86 @@
+"""How we talk to S3: one client for reading and writing, and what its failures mean.
+
+The usual ``AWS_…`` variables hold, read at the time of use. The lake and the sources share this; what they do with the
+bytes is theirs.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def s3_endpoint() -> str | None:
+    """The endpoint the environment names, if it is not Amazon's own."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def s3_files(*, anonymous: bool = False) -> Any:  # noqa: ANN401 (s3fs has no types)
+    """An s3fs filesystem that caches no listing: another process may have published since."""
+    import s3fs
+
+    return s3fs.S3FileSystem(anon=anonymous, endpoint_url=s3_endpoint(), use_listings_cache=False)
+
+
+def polars_storage_options() -> dict[str, str]:
+    """The same endpoint for polars, which otherwise refuses one without TLS and insists on a region."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    options = {"aws_region": region}
+    endpoint = s3_endpoint()
+    if endpoint:
+        options["aws_endpoint_url"] = endpoint
+        if urlsplit(endpoint).scheme == "http":
+            options["aws_allow_http"] = "true"
+    return options
+
+
+@dataclass(frozen=True)
+class S3Finding:
+    """What S3 or its client said, for one sentence of an error.
+
+    Attributes:
+        sentence: The finding and the next step, without the URI in front.
+        retryable: Whether asking again later can help.
+        no_credentials: Whether the client had nothing to sign with.
+    """
+
+    sentence: str
+    retryable: bool
+    no_credentials: bool = False
+
+
+def s3_errors() -> tuple[type[BaseException], ...]:
+    """What s3fs raises; it turns many of S3's codes into OSErrors, and lets its client's own errors through."""
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+    return (BotoCoreError, ClientError, OSError)
+
+
+def s3_finding(uri: str, error: BaseException) -> S3Finding:
+    """Say what an error of `s3_errors` means and what to do about it."""
+    from botocore.exceptions import (
+        ClientError,
+        HTTPClientError,
+        NoCredentialsError,
+    )
+    from botocore.exceptions import (
+        ConnectionError as BotoConnectionError,
+    )
+
+    bucket = urlsplit(uri).netloc
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    if isinstance(error, NoCredentialsError):
+        sentence = "there are no S3 credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
+        return S3Finding(sentence, retryable=False, no_credentials=True)
+    if isinstance(error, FileNotFoundError) and "bucket" in said.lower():
+        return S3Finding(f"there is no bucket {bucket!r}. Create it, or correct the URI.", retryable=False)
+    if isinstance(error, FileNotFoundError):
+        return S3Finding("there is no such object. Correct the URI.", retryable=False)
+    if isinstance(error, PermissionError):
+        sentence = f"S3 refused ({said}). Check the credentials and the policy of bucket {bucket!r}."
+        return S3Finding(sentence, retryable=False)
+    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+        where = s3_endpoint() or "Amazon S3"
+        return S3Finding(f"{where} does not answer. Check AWS_ENDPOINT_URL and your network.", retryable=True)
+    permanent = isinstance(error, ClientError)
+    return S3Finding(f"S3 did not do it ({said}). Check the service, then run again.", retryable=not permanent)
