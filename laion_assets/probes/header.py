@@ -716,3 +716,6 @@ _PARSERS = {
     "avif": _avif,
     "heif": _heif,
 }
+
+FORMATS = frozenset(format_ for _, format_ in _MAGIC) | {"webp", "avif", "heif", "pnm"}
+"""Every format an answer can name."""

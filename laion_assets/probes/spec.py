@@ -63,9 +63,10 @@ class ProbeSpec(BaseModel):
         default=30.0, ge=0, description="A result younger than this is used again instead of asking once more."
     )
     retry_age_days: float = Field(
-        default=0.0,
+        default=1.0,
         ge=0,
-        description="The same for outcomes that may pass, such as timed_out: by default asked again by the next run.",
+        description="The same for outcomes that may pass, such as timed_out. What failed on our side, such as "
+        "resolver_failed, is always asked again.",
     )
 
     @model_validator(mode="after")

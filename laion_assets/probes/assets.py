@@ -1,0 +1,227 @@
+"""The Dagster faces of ``dimension_sample`` and ``dimension_probes``: read, call, write, say what happened."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import polars as pl
+
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
+from laion_assets.probes.health import diagnose
+from laion_assets.probes.probe import Progress, probe_sample
+from laion_assets.probes.sample import SAMPLE_SCHEMA, Sample, draw_sample
+from laion_assets.probes.schema import PROBE_SCHEMA
+from laion_assets.probes.share import share
+from laion_assets.probes.spec import ProbeSpec, SampleSpec
+from laion_assets.probes.store import ProbeStore
+from laion_assets.web.outcome import Outcome
+from laion_assets.web.resource import WebResource
+
+OWNERS = ["team:laion-assets"]
+
+
+def probe_assets(
+    dataset: str,
+    *,
+    sample: SampleSpec,
+    probe: ProbeSpec,
+    minimum_side_px: int,
+    parts: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    group: str,
+) -> list[dg.AssetsDefinition]:
+    """``dimension_sample`` and ``dimension_probes`` of one dataset.
+
+    Args:
+        dataset: Prefix of the asset keys.
+        sample: Which rows are drawn.
+        probe: How they are probed.
+        minimum_side_px: What the short side must reach.
+        parts: The dataset's parts; a sample of fewer than all known ones says so.
+        group: Asset group.
+    """
+    return [
+        _dimension_sample(dataset, sample, published=parts, group=group),
+        _dimension_probes(dataset, probe, minimum_side_px=minimum_side_px, group=group),
+    ]
+
+
+def _dimension_sample(
+    dataset: str,
+    spec: SampleSpec,
+    *,
+    published: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    group: str,
+) -> dg.AssetsDefinition:
+    key = dg.AssetKey([dataset, "dimension_sample"])
+    validated = dg.AssetKey([dataset, "validated_metadata"])
+
+    @dg.asset(
+        key=key,
+        deps=[validated],
+        description=f"{spec.size:,} rows drawn uniformly from all materialised parts, the same ones every time (seed "
+        f"{spec.seed}); a smaller sample lies within a larger one.",
+        group_name=group,
+        kinds={"polars", "parquet"},
+        owners=OWNERS,
+        code_version="1",
+        pool="metadata",
+        metadata={"dagster/column_schema": column_schema(SAMPLE_SCHEMA)},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "coverage",
+                asset=key,
+                description="The sample speaks for the whole dataset: every known part is there, and no row twice.",
+            )
+        ],
+    )
+    def dimension_sample(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        store = lake.open()
+        names = store.list_names(validated.path, ".parquet")
+        parts = {name.removesuffix(".parquet"): store.scan_parquet(store.uri(validated.path, name)) for name in names}
+        drawn = draw_sample(parts, spec)
+        known = published.get_partition_keys(dynamic_partitions_store=context.instance)
+        uri = store.uri(key.path, "dimension_sample.parquet")
+        size_bytes = store.write_parquet(uri, drawn.frame)
+        context.log.info("%s", f"{drawn.frame.height:,} of {drawn.population_rows:,} rows drawn, {len(parts)} parts")
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": drawn.frame.height,
+                "population_rows": drawn.population_rows,
+                "parts_covered": len(parts),
+                "seed": spec.seed,
+                "bytes": size_bytes,
+                "parts": table_of(coverage_records(drawn.coverage)),
+                "dagster/uri": uri,
+            },
+            data_version=_content_version(store, uri),
+            check_results=[_coverage(drawn, known=len(known))],
+        )
+
+    return dimension_sample
+
+
+def _coverage(drawn: Sample, *, known: int) -> dg.AssetCheckResult:
+    there, rows = len(drawn.coverage), drawn.frame.height
+    twice = rows - drawn.frame.select("part", "row").n_unique()
+    sentence = f"{rows:,} of {drawn.population_rows:,} rows, from {there} of {max(known, there)} known parts."
+    if there < known:
+        sentence += " Figures speak for these parts only: materialise validated_metadata for the others as well."
+    if not rows:
+        sentence += " There is nothing to draw from: materialise validated_metadata for at least one part."
+    return dg.AssetCheckResult(
+        check_name="coverage",
+        passed=there >= known and not twice and rows > 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=sentence,
+        metadata={
+            "parts_covered": there,
+            "parts_known": known,
+            "rows": rows,
+            "rows_twice": twice,
+            "population_rows": drawn.population_rows,
+        },
+    )
+
+
+def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, group: str) -> dg.AssetsDefinition:
+    key = dg.AssetKey([dataset, "dimension_probes"])
+    sample = dg.AssetKey([dataset, "dimension_sample"])
+
+    @dg.asset(
+        key=key,
+        deps=[sample],
+        description="One outcome per sampled row, asked of the web, and the true stored size where there is one.",
+        group_name=group,
+        kinds={"polars", "parquet"},
+        owners=OWNERS,
+        code_version="1",
+        pool="web",
+        metadata={"dagster/column_schema": column_schema({**SAMPLE_SCHEMA, **PROBE_SCHEMA})},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "probing_was_healthy",
+                asset=key,
+                blocking=True,
+                description="The outcomes are about the links, not about our resolver, our network or our manners.",
+            )
+        ],
+    )
+    def dimension_probes(
+        context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        opened = lake.open()
+        rows = opened.scan_parquet(opened.uri(sample.path, "dimension_sample.parquet")).collect()
+        kept = ProbeStore(opened, key.path)
+
+        def tell(progress: Progress) -> None:
+            context.log.info("%s", progress)
+
+        run = probe_sample(rows, web=web.spec(), spec=spec, store=kept, on_progress=tell)
+        probes = run.frame.select([*SAMPLE_SCHEMA, *PROBE_SCHEMA])
+        health = diagnose(probes)
+        if not health.is_healthy:
+            # What may be our own doing must not be believed by the next run.
+            doubtful = probes.filter(pl.col("outcome").is_in([outcome.value for outcome in health.doubtful_outcomes]))
+            kept.forget(doubtful["url"])
+        uri = opened.uri(key.path, "dimension_probes.parquet")
+        size_bytes = opened.write_parquet(uri, probes)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": probes.height,
+                "bytes": size_bytes,
+                "urls_asked": run.asked,
+                "urls_reused": run.reused,
+                "probes_per_second": run.asked / run.seconds if run.asked else 0.0,
+                "bytes_per_url": run.bytes_read / run.asked if run.asked else 0.0,
+                "requests_per_url": run.requests / run.asked if run.asked else 0.0,
+                "seconds": run.seconds,
+                **_shares(probes, minimum_side_px),
+                "outcomes": table_of(outcome_records(probes)),
+                "dagster/uri": uri,
+            },
+            data_version=_content_version(opened, uri),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="probing_was_healthy",
+                    passed=health.is_healthy,
+                    description=str(health),
+                    metadata={
+                        "hosts": health.hosts,
+                        "probes": health.probes,
+                        "signs": table_of(health_records(health)),
+                    },
+                )
+            ],
+        )
+
+    return dimension_probes
+
+
+def column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
+    """A polars schema as the UI shows it."""
+    return dg.TableSchema(
+        [dg.TableColumn(name, str(dtype), COLUMN_MEANINGS.get(name)) for name, dtype in schema.items()]
+    )
+
+
+def table_of(records: Sequence[Record]) -> dg.TableMetadataValue:
+    """Records as the UI shows them."""
+    types = {str: "string", bool: "bool", int: "int", float: "float"}
+    columns = [dg.TableColumn(name, types[type(value)]) for name, value in (records[0] if records else {}).items()]
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records], schema=dg.TableSchema(columns))
+
+
+def _shares(probes: pl.DataFrame, minimum_side_px: int) -> Mapping[str, float]:
+    if not probes.height:
+        return {}
+    ok = share(int((probes["outcome"] == Outcome.OK.value).sum()), probes.height)
+    large = probes.select((pl.min_horizontal("true_width", "true_height") >= minimum_side_px).mean()).item()
+    shares = {"ok_share": ok.estimate, "ok_share_low": ok.low, "ok_share_high": ok.high}
+    return shares if large is None else {**shares, "large_enough_share_of_ok": large}
+
+
+def _content_version(lake: Lake, uri: str) -> dg.DataVersion:
+    with lake.local_file(uri) as path, path.open("rb") as file:
+        return dg.DataVersion(hashlib.sha256(file.read()).hexdigest())
