@@ -1,0 +1,253 @@
+"""The Dagster assets of the room: raw part in; validated rows, quarantine and profile out, in one pass."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.metadata import part_files
+from laion_assets.metadata.errors import MetadataError
+from laion_assets.metadata.profile import PROFILE_SCHEMA
+from laion_assets.metadata.reading import open_published
+from laion_assets.metadata.rulebook import Rulebook, rulebook
+from laion_assets.metadata.schema import CANONICAL_COLUMNS, VALIDATED_SCHEMA
+from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
+from laion_assets.metadata.text_files import is_text_file
+from laion_assets.metadata.validation import validate
+
+_VERSION = "1"
+_OWNERS = ["team:laion-assets"]
+
+
+def metadata_assets(
+    dataset: str,
+    *,
+    columns: ColumnsSpec,
+    expectations: ExpectationsSpec,
+    rules: RulesSpec,
+    parts: dg.PartitionsDefinition,
+    group: str,
+) -> list[dg.AssetsDefinition]:
+    """``validated_metadata``, ``quarantined_metadata`` and ``metadata_profile`` of a dataset.
+
+    Args:
+        dataset: First segment of the asset keys.
+        columns: Further published names per canonical column.
+        expectations: What the publisher promises.
+        rules: How the dataset's rules differ from the built-in ones.
+        parts: One partition per published file.
+        group: Asset group in the UI.
+    """
+    book = rulebook(rules, expectations)
+    raw_key = dg.AssetKey([dataset, "raw_metadata"])
+    valid_key = dg.AssetKey([dataset, "validated_metadata"])
+    quarantine_key = dg.AssetKey([dataset, "quarantined_metadata"])
+    profile_key = dg.AssetKey([dataset, "metadata_profile"])
+
+    def spec(key: dg.AssetKey, description: str, schema: dg.TableSchema) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            deps=[raw_key],
+            description=description,
+            group_name=group,
+            kinds={"polars", "parquet"},
+            owners=_OWNERS,
+            code_version=f"{_VERSION}-{_digest(book, columns)}",
+            metadata={"dagster/column_schema": schema},
+        )
+
+    @dg.multi_asset(
+        name=f"{dataset}__validate",
+        specs=[
+            spec(quarantine_key, "Rows that cannot be used, as published, with the reasons.", _QUARANTINE_COLUMNS),
+            spec(
+                profile_key,
+                "One row of figures per part: counts per rule, nulls, sizes, languages, hosts.",
+                _PROFILE_COLUMNS,
+            ),
+            spec(
+                valid_key,
+                "Usable rows under canonical names and types, with a flag for everything suspicious.",
+                _VALID_COLUMNS,
+            ),
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "row_accounting",
+                asset=valid_key,
+                description="Rows read = rows valid + rows quarantined, counted again in the files written.",
+                blocking=True,
+                partitions_def=parts,
+            )
+        ],
+        partitions_def=parts,
+        pool="metadata",
+    )
+    def validated(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+        store, part, started = lake.open(), context.partition_key, time.monotonic()
+        uris = [store.uri(key.path, f"{part}.parquet") for key in (quarantine_key, profile_key, valid_key)]
+        try:
+            raw_uri = published_uri(store, dataset, part)
+            with (
+                store.local_file(raw_uri) as raw,
+                store.publish_many(uris) as (quarantine_path, profile_path, valid_path),
+            ):
+                with open_published(
+                    raw, part=part, file=raw_uri.rsplit("/", 1)[-1], columns=columns, scratch=valid_path.parent
+                ) as table:
+                    profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
+                part_files.write(profile, profile_path)
+                written = [_Written.of(path) for path in (quarantine_path, profile_path, valid_path)]
+        except MetadataError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        seconds = time.monotonic() - started
+        figures = profile.row(0, named=True)
+        quarantine_file, profile_file, valid_file = written
+        context.log.info(
+            f"{part}: {figures['rows_in']:,} rows in {seconds:.1f} s, {figures['rows_quarantined']:,} quarantined, "
+            f"{figures['rows_flagged']:,} flagged"
+        )
+        yield dg.MaterializeResult(
+            asset_key=quarantine_key,
+            metadata={
+                "dagster/partition_row_count": figures["rows_quarantined"],
+                "share_quarantined": figures["rows_quarantined"] / figures["rows_in"],
+                "reasons": _rule_table(figures, book, "quarantine"),
+                **quarantine_file.metadata(uris[0]),
+            },
+            data_version=dg.DataVersion(quarantine_file.sha256),
+        )
+        yield dg.MaterializeResult(
+            asset_key=profile_key,
+            metadata={
+                "dagster/partition_row_count": 1,
+                "rows_in": figures["rows_in"],
+                "distinct_url_share": figures["distinct_url_share"] or 0.0,
+                "median_short_side_px": (figures["short_side"] or {}).get("p50") or 0.0,
+                "rules_not_applicable": ", ".join(figures["rules_not_applicable"]) or "none",
+                "buckets": _counts_table(figures["bucket_counts"], figures["rows_valid"]),
+                "languages": _counts_table(figures["language_counts"][:20], figures["rows_valid"]),
+                **profile_file.metadata(uris[1]),
+            },
+            data_version=dg.DataVersion(profile_file.sha256),
+        )
+        yield dg.MaterializeResult(
+            asset_key=valid_key,
+            metadata={
+                "dagster/partition_row_count": figures["rows_valid"],
+                "rows_in": figures["rows_in"],
+                "share_flagged": figures["rows_flagged"] / max(figures["rows_valid"], 1),
+                "seconds": seconds,
+                "rows_per_second": figures["rows_in"] / seconds,
+                "flags": _rule_table(figures, book, "flag"),
+                **valid_file.metadata(uris[2]),
+            },
+            data_version=dg.DataVersion(valid_file.sha256),
+            check_results=[_row_accounting(figures, valid_file.rows, quarantine_file.rows)],
+        )
+
+    return [validated]
+
+
+def published_uri(lake: Lake, dataset: str, part: str) -> str:
+    """Where the published file of a part lies in the lake.
+
+    Raises:
+        MetadataError: It is not there.
+    """
+    for name in lake.list_names([dataset, "raw_metadata"]):
+        ending = name.removeprefix(f"{part}.")
+        if (
+            ending != name
+            and (ending == "parquet" or is_text_file(f".{ending}"))
+            and "." not in ending.split(".", 1)[0]
+        ):
+            return lake.uri([dataset, "raw_metadata"], name)
+    raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
+
+
+class _Written:
+    """What was written to one file."""
+
+    def __init__(self, rows: int, size_bytes: int, sha256: str) -> None:
+        self.rows, self.size_bytes, self.sha256 = rows, size_bytes, sha256
+
+    @classmethod
+    def of(cls, path: Path) -> "_Written":
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+        return cls(rows, path.stat().st_size, digest.hexdigest())
+
+    def metadata(self, uri: str) -> dict[str, dg.MetadataValue]:
+        return {"uri": dg.MetadataValue.path(uri), "size_bytes": dg.MetadataValue.int(self.size_bytes)}
+
+
+def _row_accounting(figures: dict[str, int], rows_valid: int, rows_quarantined: int) -> dg.AssetCheckResult:
+    unaccounted = figures["rows_in"] - rows_valid - rows_quarantined
+    return dg.AssetCheckResult(
+        check_name="row_accounting",
+        passed=unaccounted == 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "rows_in": figures["rows_in"],
+            "rows_valid": rows_valid,
+            "rows_quarantined": rows_quarantined,
+            "rows_unaccounted": unaccounted,
+        },
+    )
+
+
+def _rule_table(figures: dict[str, list[dict[str, int]]], book: Rulebook, severity: str) -> dg.MetadataValue:
+    reasons = {rule.name: rule.reason for rule in book.of_severity(severity)}
+    if severity == "quarantine":
+        reasons["not_castable"] = "a value has no lossless canonical form"
+    records = [
+        dg.TableRecord({"rule": str(one["rule"]), "rows": one["count"], "reason": reasons[str(one["rule"])]})
+        for one in sorted(figures["rule_counts"], key=lambda one: -one["count"])
+        if str(one["rule"]) in reasons
+    ]
+    schema = dg.TableSchema([dg.TableColumn("rule"), dg.TableColumn("rows", "int"), dg.TableColumn("reason")])
+    return dg.MetadataValue.table(records, schema)
+
+
+def _counts_table(counts: list[dict[str, object]], rows: int) -> dg.MetadataValue:
+    records = [
+        dg.TableRecord(
+            {"name": str(one["name"]), "rows": int(str(one["count"])), "share": int(str(one["count"])) / max(rows, 1)}
+        )
+        for one in counts
+    ]
+    schema = dg.TableSchema([dg.TableColumn("name"), dg.TableColumn("rows", "int"), dg.TableColumn("share", "float")])
+    return dg.MetadataValue.table(records, schema)
+
+
+def _digest(book: Rulebook, columns: ColumnsSpec) -> str:
+    text = "".join(rule.model_dump_json() for rule in book.rules) + repr(sorted(columns.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+_MEANINGS = {
+    "part": "partition key of the published file",
+    "row": "0-based position in the published file",
+    "flags": "names of the rules that the row breaks",
+    "reasons": "names of the rules for which the row was left out",
+    **{column.name: column.meaning for column in CANONICAL_COLUMNS},
+}
+_VALID_COLUMNS = dg.TableSchema(
+    [dg.TableColumn(name, str(dtype), description=_MEANINGS[name]) for name, dtype in VALIDATED_SCHEMA.items()]
+)
+_QUARANTINE_COLUMNS = dg.TableSchema(
+    [
+        dg.TableColumn(name, str(dtype), description=_MEANINGS[name])
+        for name, dtype in (("part", pl.String()), ("row", pl.UInt32()), ("reasons", pl.List(pl.String())))
+    ]
+)
+_PROFILE_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in PROFILE_SCHEMA.items()])

@@ -1,0 +1,153 @@
+"""The contract: what a part's profile must meet, as a Great Expectations suite built from tolerances.
+
+The suite is the one place where figures meet their limits. Expectations are data here; Great Expectations checks them
+on the one-row table of figures, and ``contract_docs`` renders its Data Docs page. Rows are never looked at.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from laion_assets.metadata.rulebook import Rulebook
+from laion_assets.metadata.rules import NOT_CASTABLE, NOT_CASTABLE_TOLERANCE
+from laion_assets.metadata.spec import ExpectationsSpec
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+SUITE_NAME = "part_profile"
+
+# A part that has half or twice the rows it should is a truncated or a doubled one; parts vary by a few percent.
+_ROWS_SPREAD = 0.5
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One figure of the profile and the range it must be in.
+
+    Attributes:
+        figure: Name of the figure, such as ``share_url_missing``.
+        minimum: Smallest allowed value; None for no lower limit.
+        maximum: Largest allowed value; None for no upper limit.
+        meaning: Why, in words.
+        severity: ``critical`` keeps the part from going on, ``warning`` is only shown.
+    """
+
+    figure: str
+    minimum: float | None
+    maximum: float | None
+    meaning: str
+    severity: Literal["critical", "warning"]
+
+
+@dataclass(frozen=True)
+class ExpectationOutcome:
+    """What was found for one expectation."""
+
+    expectation: Expectation
+    value: float | None
+    met: bool
+
+
+@dataclass(frozen=True)
+class ContractOutcome:
+    """What Great Expectations says about one profile."""
+
+    outcomes: tuple[ExpectationOutcome, ...]
+    result: "ExpectationSuiteValidationResult"
+
+    @property
+    def broken(self) -> tuple[ExpectationOutcome, ...]:
+        """Expectations that are not met."""
+        return tuple(outcome for outcome in self.outcomes if not outcome.met)
+
+    @property
+    def met(self) -> bool:
+        """Whether all expectations are met."""
+        return not self.broken
+
+    @property
+    def critical(self) -> bool:
+        """Whether one that matters is not met."""
+        return any(outcome.expectation.severity == "critical" for outcome in self.broken)
+
+
+def expectations_of(
+    rulebook: Rulebook, expectations: ExpectationsSpec, *, not_applicable: Sequence[str] = ()
+) -> tuple[Expectation, ...]:
+    """The expectations that follow from the rules' tolerances and the dataset's promises."""
+    found = [
+        Expectation("rows_in", 1, None, "the part has rows", "critical"),
+        Expectation("rows_valid", 1, None, "some rows are usable", "critical"),
+        Expectation("rows_unaccounted", 0, 0, "every row is either valid or quarantined", "critical"),
+    ]
+    if expectations.rows and expectations.parts:
+        share = expectations.rows / expectations.parts
+        low, high = (1 - _ROWS_SPREAD) * share, (1 + _ROWS_SPREAD) * share
+        found.append(
+            Expectation("rows_in_of_share", low, high, "the part has its share of the dataset's rows", "warning")
+        )
+    found.append(
+        Expectation(
+            f"share_{NOT_CASTABLE}", None, NOT_CASTABLE_TOLERANCE, "a value has no lossless canonical form", "critical"
+        )
+    )
+    found += [
+        Expectation(
+            f"share_{rule.name}",
+            None,
+            rule.tolerance,
+            rule.reason,
+            "critical" if rule.severity == "quarantine" else "warning",
+        )
+        for rule in rulebook.rules
+        if rule.name not in not_applicable
+    ]
+    return tuple(found)
+
+
+def figures_of(profile: Mapping[str, Any]) -> dict[str, float]:
+    """The figures that expectations speak of, from a profile's row as a mapping."""
+    rows_in = profile["rows_in"]
+    return {
+        "rows_in": float(rows_in),
+        "rows_in_of_share": float(rows_in),
+        "rows_valid": float(profile["rows_valid"]),
+        "rows_unaccounted": float(rows_in - profile["rows_valid"] - profile["rows_quarantined"]),
+        **{
+            f"share_{counted['rule']}": counted["count"] / rows_in if rows_in else 0.0
+            for counted in profile["rule_counts"]
+        },
+    }
+
+
+def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectation], *, part: str) -> ContractOutcome:
+    """Let Great Expectations check one profile's figures.
+
+    The first call in a process takes some seconds, which importing Great Expectations costs.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: it is read then
+    import great_expectations as gx
+    import pandas as pd
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    table = pd.DataFrame([{one.figure: figures.get(one.figure) for one in expectations}], dtype="float64")
+    suite = gx.ExpectationSuite(name=SUITE_NAME, meta={"part": part})
+    for one in expectations:
+        suite.add_expectation(
+            gx.expectations.ExpectColumnValuesToBeBetween(
+                column=one.figure,
+                min_value=one.minimum,
+                max_value=one.maximum,
+                severity=one.severity,
+                notes=one.meaning,
+            )
+        )
+    definition = context.data_sources.add_pandas("profiles").add_dataframe_asset(part)
+    batch = definition.add_batch_definition_whole_dataframe("part").get_batch({"dataframe": table})
+    result = batch.validate(suite, result_format="BASIC")
+    met = {str(one.expectation_config.kwargs["column"]): bool(one.success) for one in result.results}  # type: ignore[union-attr]
+    outcomes = tuple(ExpectationOutcome(one, figures.get(one.figure), met[one.figure]) for one in expectations)
+    return ContractOutcome(outcomes, result)

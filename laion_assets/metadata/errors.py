@@ -1,0 +1,13 @@
+"""What can be wrong with a published part as a whole. What can be wrong with one row is a rule."""
+
+
+class MetadataError(ValueError):
+    """A part cannot be turned into validated rows; the message names file, part and finding. Asking again is no help."""
+
+
+class DamagedPart(MetadataError):
+    """The file is not what its name says: cut off, empty, an error page, bytes that do not decode."""
+
+
+class SchemaMismatch(MetadataError):
+    """The file is sound, but a column is missing under every name we know, or of a type that cannot mean this."""

@@ -1,0 +1,146 @@
+"""CSV, TSV and JSON lines as parquet, with every value as text so that nothing is guessed and nothing is lost.
+
+TSV is read line by line without quoting, because that is how captions are published in it: a quotation mark is a
+quotation mark. What a line holds beyond its last column goes into an extra column, which a rule quarantines.
+"""
+
+import contextlib
+import csv
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from laion_assets.metadata.columns import OVERFLOW, free_name
+from laion_assets.metadata.errors import DamagedPart
+from laion_assets.metadata.spec import ColumnsSpec
+
+_TEXT_FILE = re.compile(r"\.(csv|tsv|txt|jsonl|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
+_BOM = "\ufeff"
+
+
+def is_text_file(name: str) -> bool:
+    """Whether a file of this name is one that this module reads."""
+    return _TEXT_FILE.search(name) is not None
+
+
+@contextlib.contextmanager
+def text_to_parquet(path: Path, *, where: str, columns: ColumnsSpec, scratch: Path) -> Iterator[Path]:
+    """Yield a parquet file with the same rows, which is removed at the end of the block.
+
+    A file whose YAML maps columns by position (``#1``) has no header; its columns are called ``#1``, ``#2``, ….
+
+    Raises:
+        DamagedPart: The text is not UTF-8, not the format its name says, or an HTML page.
+    """
+    kind = str(_TEXT_FILE.search(path.name).group(1)).lower()  # type: ignore[union-attr]
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".text-") as folder:
+        target = Path(folder) / "rows.parquet"
+        try:
+            if kind in ("jsonl", "ndjson"):
+                _json_lines(path, where).sink_parquet(target, compression="lz4")
+            elif kind == "csv":
+                _comma_separated(path, where, columns).sink_parquet(target, compression="lz4")
+            else:
+                _tab_separated(path, where, columns).sink_parquet(target, compression="lz4")
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            finding = " ".join(str(error).split())[:200]
+            raise DamagedPart(
+                f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again."
+            ) from error
+        yield target
+
+
+def _positions(columns: ColumnsSpec) -> int:
+    """The highest column position that the YAML maps, 0 when the file has a header."""
+    numbers = [int(alias[1:]) for aliases in columns.values() for alias in aliases if re.fullmatch(r"#[1-9]\d*", alias)]
+    return max(numbers, default=0)
+
+
+def _lines(path: Path) -> pl.LazyFrame:
+    lines = pl.scan_lines(path, name="line")
+    return lines.with_columns(pl.col("line").str.strip_suffix("\r")).filter(pl.col("line") != "")
+
+
+def _first_line(path: Path, where: str) -> str:
+    first = _lines(path).head(1).collect()
+    if first.height == 0:
+        raise DamagedPart(f"{where}: the file has no line with text in it. Fetch the part again.")
+    line = str(first.item()).removeprefix(_BOM)
+    if re.match(r"\s*<(!doctype|html|\?xml)", line, re.IGNORECASE):
+        raise DamagedPart(
+            f"{where}: an HTML page came in place of the file, probably a login or error page. "
+            "Check token and terms of the source, then fetch the part again."
+        )
+    return line
+
+
+def _with_overflow(names: list[str]) -> list[str]:
+    taken: set[str] = set()
+    unique = []
+    for position, name in enumerate(names, 1):
+        unique.append(free_name(name.strip() or f"#{position}", taken))
+        taken.add(unique[-1])
+    return [*unique, OVERFLOW]
+
+
+def _tab_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFrame:
+    first = _first_line(path, where).split("\t")
+    headerless = _positions(columns) > 0
+    width = max(len(first), _positions(columns))
+    names = _with_overflow([f"#{n + 1}" for n in range(width)] if headerless else first)
+    lines = _lines(path) if headerless else _lines(path).slice(1)
+    fields = pl.col("line").str.strip_prefix(_BOM).str.splitn("\t", len(names)).struct.rename_fields(names)
+    return lines.select(fields).unnest("line")
+
+
+def _comma_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFrame:
+    first = next(csv.reader([_first_line(path, where)]))
+    headerless = _positions(columns) > 0
+    width = max(len(first), _positions(columns))
+    names = _with_overflow([f"#{n + 1}" for n in range(width)] if headerless else first)
+    return pl.scan_csv(
+        path,
+        has_header=False,
+        skip_rows=0 if headerless else 1,
+        schema=dict.fromkeys(names, pl.String()),
+        missing_columns="insert",
+        truncate_ragged_lines=True,
+        glob=False,
+    )
+
+
+def _json_lines(path: Path, where: str) -> pl.LazyFrame:
+    """Each line's members as text; a member that is itself a list or an object stays JSON."""
+    _first_line(path, where)
+    names: dict[str, None] = {}
+
+    def objects() -> Iterator[dict[str, str | None]]:
+        number = 0
+        for batch in _lines(path).collect_batches(chunk_size=50_000, maintain_order=True):
+            for line in batch.get_column("line"):
+                number += 1
+                try:
+                    value = json.loads(line.removeprefix(_BOM))
+                except ValueError as error:
+                    raise DamagedPart(f"{where}: line {number} is not JSON ({error}). Fetch the part again.") from error
+                if not isinstance(value, dict):
+                    raise DamagedPart(f"{where}: line {number} is JSON, but no object. Fetch the part again.")
+                yield {key: _as_text(member) for key, member in value.items()}
+
+    for row in objects():
+        names.update(dict.fromkeys(row))
+    rows = objects()
+    frames = []
+    while batch := [row for _, row in zip(range(100_000), rows, strict=False)]:
+        frames.append(pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String())).lazy())
+    return pl.concat(frames)
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
