@@ -1,15 +1,25 @@
 """The guarded client: the only way to the open web.
 
-Brings together the address guard, the bounds, the schedule and the outcomes, on top of aiohttp. Each of those has a
-module of its own; here is the order in which they meet one request.
+Brings together the address guard, the bounds, the schedule and the outcomes. Each of those has a module of its own;
+here is the order in which they meet one request: it is read, admitted, stands in line at its host, is asked, and then
+either answered, sent on to another host, or put back for another try.
 """
 
+import asyncio
+import random
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import TypeVar
 
 from typing_extensions import Self
 
+from laion_assets.web.address import AddressGuard
+from laion_assets.web.connection import Connections
+from laion_assets.web.deadline import timeout_at
+from laion_assets.web.exchange import Exchange, Found, Redirect
+from laion_assets.web.failure import Failure, explain
+from laion_assets.web.journey import Journey
+from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import (
     FIRST_PREFIX_BYTES,
     MAX_BODY_BYTES,
@@ -18,7 +28,28 @@ from laion_assets.web.request import (
     MoreBytes,
     Request,
 )
+from laion_assets.web.robots import MAX_ROBOTS_BYTES, RobotsRules, read_robots
+from laion_assets.web.schedule import Lane, Pace, Schedule
 from laion_assets.web.spec import WebSpec
+from laion_assets.web.url import Target, join_url, parse_url
+
+# Outcomes that say a host is in trouble, so that a row of them suspends it. A 404 is a sign of life.
+TROUBLE = frozenset(
+    (
+        Outcome.TIMED_OUT,
+        Outcome.REFUSED,
+        Outcome.CONNECTION_LOST,
+        Outcome.SERVER_ERROR,
+        Outcome.RATE_LIMITED,
+    )
+)
+# A try is not worth starting with less than this share of the deadline left.
+WORTHWHILE_SHARE = 0.05
+LANES_KEPT = 65_536
+MAX_SUSPENSION_S = 3_600.0
+ROBOTS_KEPT = 16_384
+ROBOTS_TTL_S = 86_400.0
+ROBOTS_FAILURE_TTL_S = 60.0
 
 
 class GuardedClient:
@@ -34,15 +65,44 @@ class GuardedClient:
 
     def __init__(self, spec: WebSpec | None = None) -> None:
         self.spec = spec or WebSpec()
+        self._guard = AddressGuard(self.spec.allow_networks)
+        self._schedule: Schedule[Journey] = Schedule(
+            host=Pace(self.spec.per_host, self.spec.host_requests_per_s),
+            domain=Pace(self.spec.per_domain, self.spec.domain_requests_per_s),
+            breaker_failures=self.spec.breaker_failures,
+            breaker_s=self.spec.breaker_s,
+            lanes_kept=LANES_KEPT,
+        )
+        self._workers: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._kicked = False
+        self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
+        self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secrets
+        self._open = False
 
     async def __aenter__(self) -> Self:
         """Open the connection pool and the resolver."""
+        self._loop = asyncio.get_running_loop()
+        self._connections = Connections(self.spec, self._guard)
+        self._exchange = Exchange(self.spec, self._connections)
+        self._open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every socket; requests still under way are cancelled."""
+        self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        for journey in list(self._schedule.queued()):
+            journey.abandon()
+        await self._connections.close()
 
     async def fetch_prefix(
         self,
@@ -67,7 +127,7 @@ class GuardedClient:
             An answer whose outcome is ``ok`` when HTTP went well, however far was read: a body that ``more`` was
             still not content with is for the caller to name.
         """
-        raise NotImplementedError
+        return await self._answer(Request(url, max_bytes=max_bytes, more=more, first_bytes=first_bytes))
 
     async def fetch(self, url: str, *, max_bytes: int = MAX_BODY_BYTES) -> Answer:
         """Read a whole file into memory.
@@ -80,12 +140,290 @@ class GuardedClient:
         Returns:
             An answer with the whole body if the outcome is ``ok``; ``truncated`` if it ended before its announced end.
         """
-        raise NotImplementedError
+        return await self._answer(Request(url, max_bytes=max_bytes))
 
-    def answers(self, requests: Iterable[Request]) -> AsyncIterator[tuple[Request, Answer]]:
+    async def answers(self, requests: Iterable[Request]) -> AsyncIterator[tuple[Request, Answer]]:
         """Answer many requests, each as soon as it is finished, in no order.
 
         ``requests`` may be endless: at most ``spec.lookahead`` are taken from it ahead of their answers. A host at its
         limit holds up nobody else's requests. Every request has exactly one answer.
         """
-        raise NotImplementedError
+        finished: deque[tuple[Request, Answer]] = deque()
+        wake = asyncio.Event()
+        under_way: set[Journey] = set()
+        source = iter(requests)
+        exhausted = False
+
+        def take_in(request: Request) -> None:
+            def finish(answer: Answer) -> None:
+                under_way.discard(journey)
+                finished.append((request, answer))
+                wake.set()
+
+            journey = Journey(request, finish)
+            under_way.add(journey)
+            self._set_out(journey)
+
+        try:
+            while True:
+                while not exhausted and len(under_way) + len(finished) < self.spec.lookahead:
+                    try:
+                        take_in(next(source))
+                    except StopIteration:
+                        exhausted = True
+                if finished:
+                    yield finished.popleft()
+                elif not under_way:
+                    return
+                else:
+                    wake.clear()
+                    await wake.wait()
+        finally:
+            for journey in list(under_way):
+                journey.abandon()
+
+    async def _answer(self, request: Request) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def finish(answer: Answer) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        journey = Journey(request, finish)
+        self._set_out(journey)
+        try:
+            return await future
+        finally:
+            if not journey.done:
+                journey.abandon()
+
+    # -- the way of a journey
+
+    def _set_out(self, journey: Journey) -> None:
+        if not self._open:
+            raise RuntimeError("The client is closed; use it inside `async with GuardedClient(spec) as client`.")
+        try:
+            journey.target = parse_url(journey.request.url)
+            self._line_up(journey, journey.target)
+        except Failure as failure:
+            self._end(journey, failure)
+
+    def _line_up(self, journey: Journey, target: Target, *, front: bool = False) -> None:
+        """Put a journey in line at its target's host.
+
+        Raises:
+            Failure: The target is not to be asked.
+        """
+        self._connections.admit(target)
+        if self.spec.robots_txt and not journey.for_robots and not self._robots_allow(journey, target):
+            return
+        self._schedule.add(target.host, journey, unlimited_rate=self._is_ours(target), front=front)
+        self._kick()
+
+    def _is_ours(self, target: Target) -> bool:
+        """A sandbox or an intranet by the user's own word: asked side by side as politely, but not slowed down."""
+        return target.address is not None and self._guard.allows_some and self._guard.is_allowed(target.address)
+
+    def _kick(self) -> None:
+        if not self._kicked:
+            self._kicked = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start workers while there are places and turns for them."""
+        self._kicked = False
+        if not self._open:
+            return
+        schedule, workers, now = self._schedule, self._workers, self._loop.time()
+        while len(workers) < self.spec.concurrency and (turn := schedule.take(now)) is not None:
+            worker = self._loop.create_task(self._work(*turn))
+            workers.add(worker)
+            worker.add_done_callback(self._worker_ended)
+        when = schedule.next_time()
+        if when is not None and (self._timer is None or when < self._timer.when()):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(max(when, now + 0.001), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            self._loop.call_exception_handler({"message": "web client worker failed", "exception": error})
+        self._kick()
+
+    async def _work(self, journey: Journey, lane: Lane) -> None:
+        """Take turns until there is none to take."""
+        schedule = self._schedule
+        while True:
+            try:
+                if not journey.done:
+                    journey.task = asyncio.current_task()
+                    await self._turn(journey, lane)
+            finally:
+                journey.task = None
+                schedule.give_back(lane)
+            turn = schedule.take(self._loop.time())
+            if turn is None:
+                return
+            if schedule.has_ready and len(self._workers) < self.spec.concurrency:
+                self._kick()
+            journey, lane = turn
+
+    async def _turn(self, journey: Journey, lane: Lane) -> None:
+        """One request at one host, and what follows from it."""
+        schedule, spec = self._schedule, self.spec
+        began = self._loop.time()
+        if schedule.is_suspended(lane, began):
+            self._end(journey, Failure(Outcome.HOST_SUSPENDED, f"{lane.host} failed too often in a row"))
+            return
+        journey.attempts += 1
+        journey.deadline = began + spec.deadline_s - journey.spent_s
+        result: Found | Redirect | Failure
+        try:
+            async with timeout_at(journey.deadline) as journey.watch:
+                result = await self._exchange.ask(journey, last_in_line=not lane.jobs)
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            result = explain(error) if isinstance(error, OSError) and error.errno else self._too_late(journey)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this URL has one outcome and the others go on
+            result = explain(error)
+        now = self._loop.time()
+        journey.watch = None
+        journey.spent_s += now - began
+        if isinstance(result, Failure):
+            self._failed(journey, lane, result, now)
+            return
+        schedule.record(lane, now, healthy=True)
+        if isinstance(result, Found):
+            self._end(journey, result)
+        else:
+            self._redirected(journey, result)
+
+    def _too_late(self, journey: Journey) -> Failure:
+        return Failure(Outcome.TIMED_OUT, f"gave up waiting for {journey.waits_for}")
+
+    def _redirected(self, journey: Journey, redirect: Redirect) -> None:
+        try:
+            if journey.target is None:
+                raise TypeError("redirected without having asked")
+            target = join_url(journey.target, redirect.location)
+            here = str(target.url)
+            journey.redirects.append(str(journey.target.url))
+            if len(journey.redirects) > self.spec.max_redirects:
+                raise Failure(Outcome.REDIRECT_LOOP, f"more than {self.spec.max_redirects} redirects, last to {here}")
+            if here in journey.redirects:
+                raise Failure(Outcome.REDIRECT_LOOP, f"redirected in a circle, to {here}")
+            # A new host is a new try: attempts count failures at one place.
+            journey.attempts = 0
+            journey.target = target
+            self._line_up(journey, target, front=True)
+        except Failure as failure:
+            self._end(journey, failure)
+
+    def _failed(self, journey: Journey, lane: Lane, failure: Failure, now: float) -> None:
+        """Another try, or the end."""
+        spec, schedule = self.spec, self._schedule
+        asked_s = failure.retry_after_s
+        if asked_s is not None and asked_s > spec.max_retry_after_s:
+            lane.suspended_until = max(lane.suspended_until, now + min(asked_s, MAX_SUSPENSION_S))
+        elif failure.outcome.retryable and journey.attempts < spec.attempts and not journey.done:
+            ceiling = min(spec.backoff_s * 2 ** (journey.attempts - 1), spec.max_backoff_s)
+            # Full jitter, so that those who failed together do not come back together.
+            wait_s = asked_s if asked_s is not None else self._random.uniform(0, ceiling)
+            if asked_s is not None or failure.outcome is Outcome.RATE_LIMITED:
+                schedule.pause(lane, now + wait_s)
+            if journey.spent_s < spec.deadline_s * (1 - WORTHWHILE_SHARE):
+                schedule.add_later(now + wait_s, lane.host, journey)
+                self._kick()
+                return
+        schedule.record(lane, now, healthy=failure.outcome not in TROUBLE)
+        self._end(journey, failure)
+
+    def _end(self, journey: Journey, result: Found | Failure) -> None:
+        if journey.done:
+            return
+        journey.done = True
+        target = journey.target
+        found = result if isinstance(result, Found) else None
+        failure = result if isinstance(result, Failure) else None
+        journey.finish(
+            Answer(
+                outcome=failure.outcome if failure else Outcome.OK,
+                error=failure.error if failure else None,
+                http_status=journey.status,
+                body=found.body if found else b"",
+                complete=found.complete if found else False,
+                content_type=found.content_type if found else None,
+                final_url=str(target.url) if target else None,
+                final_host=target.host if target else None,
+                file_bytes=found.file_bytes if found else None,
+                bytes_read=journey.bytes_read,
+                requests=journey.requests,
+                seconds=journey.spent_s,
+                opted_out=failure is not None and failure.outcome is Outcome.OPTED_OUT,
+            )
+        )
+
+    # -- robots.txt
+
+    def _robots_allow(self, journey: Journey, target: Target) -> bool:
+        """Whether a journey may line up now; if the rules are not known yet, it will when they are.
+
+        Raises:
+            Failure: The rules say no, or could not be had.
+        """
+        origin, now = target.origin, self._loop.time()
+        known = self._robots.get(origin)
+        if known is None or known.until < now:
+            known = self._robots[origin] = _Robots(now + ROBOTS_TTL_S)
+            if len(self._robots) > ROBOTS_KEPT:
+                self._robots.popitem(last=False)
+            self._fetch_robots(target, known)
+        if known.rules is not None:
+            if not known.rules.allows(target.url.raw_path_qs):
+                raise Failure(Outcome.OPTED_OUT, "robots.txt says no")
+            return True
+        if known.failure is not None:
+            raise known.failure
+        known.waiting.append(journey)
+        return False
+
+    def _fetch_robots(self, target: Target, known: "_Robots") -> None:
+        def finish(answer: Answer) -> None:
+            if answer.outcome is Outcome.OK:
+                known.rules = read_robots(answer.body, agent=self.spec.robots_agent)
+            elif answer.outcome in {Outcome.NOT_FOUND, Outcome.FORBIDDEN, Outcome.REJECTED, Outcome.REDIRECT_LOOP}:
+                # RFC 9309, 2.3.1.3: none there, none to obey.
+                known.rules = RobotsRules()
+            else:
+                # RFC 9309, 2.3.1.4: cannot be reached, so everything counts as disallowed for now.
+                known.until = self._loop.time() + ROBOTS_FAILURE_TTL_S
+                known.failure = Failure(answer.outcome, f"robots.txt: {answer.error}")
+            waiting, known.waiting = known.waiting, []
+            for journey in waiting:
+                if journey.done or journey.target is None:
+                    continue
+                try:
+                    self._line_up(journey, journey.target)
+                except Failure as failure:
+                    self._end(journey, failure)
+
+        url = target.url.with_path("/robots.txt").with_query(None)
+        request = Request(str(url), more=lambda _, __: None, first_bytes=MAX_ROBOTS_BYTES, max_bytes=MAX_ROBOTS_BYTES)
+        journey = Journey(request, finish, for_robots=True)
+        self._set_out(journey)
+
+
+class _Robots:
+    """What is known of one origin's robots.txt, and who waits to know."""
+
+    __slots__ = ("failure", "rules", "until", "waiting")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.rules: RobotsRules | None = None
+        self.failure: Failure | None = None
+        self.waiting: list[Journey] = []

@@ -1,0 +1,163 @@
+"""Connections: aiohttp's session, with our resolver, our sockets and our bounds in the places it offers for them.
+
+Whatever reaches a socket has passed here: the address connected to is judged once more as the socket for it is made,
+whichever way it came about.
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import ssl
+import urllib.request
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from laion_assets.web.address import AddressGuard
+from laion_assets.web.failure import Failure
+from laion_assets.web.journey import Journey
+from laion_assets.web.outcome import Outcome
+from laion_assets.web.resolver import GuardedResolver
+from laion_assets.web.spec import WebSpec
+from laion_assets.web.url import BLOCKED_PORTS, Target
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientTimeout
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+MAX_HEADER_LINES = 200
+# A host is asked again within moments or not for hours, and a scan over many hosts must not run out of descriptors.
+KEEP_ALIVE_S = 3.0
+PREFIX_BUFFER_BYTES = 16_384
+BODY_BUFFER_BYTES = 262_144
+WANTED_DESCRIPTORS = 16_384
+
+_ON_THE_WAY: ContextVar[Journey] = ContextVar("laion_assets_journey")
+
+
+class Connections:
+    """The pool of connections and everything that guards it."""
+
+    def __init__(self, spec: WebSpec, guard: AddressGuard) -> None:
+        self._spec = spec
+        self._guard = guard
+        self._proxies = _environment_proxies() if spec.trust_environment_proxies else {}
+        proxy_hosts = {url.raw_host or "" for url in self._proxies.values()}
+        self._proxy_hosts = frozenset(proxy_hosts)
+        self._resolver = GuardedResolver(
+            guard, nameservers=spec.nameservers, timeout_s=spec.dns_s, trusted_hosts=proxy_hosts
+        )
+        for url in self._proxies.values():
+            guard.exempt(url.raw_host or "", url.port or 0)
+        _raise_descriptor_limit()
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(
+                spec.first_byte_s,
+                resolver=self._resolver,
+                socket_factory=self._make_socket,
+                # Our schedule is the limit; aiohttp's would make requests wait unseen, inside their deadline.
+                limit=0,
+                use_dns_cache=False,
+                happy_eyeballs_delay=None,
+                keepalive_timeout=KEEP_ALIVE_S,
+                ssl=ssl.create_default_context(cafile=spec.tls_ca_file) if spec.tls_ca_file else True,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            headers={"User-Agent": spec.user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
+            skip_auto_headers=("Content-Type",),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=spec.connect_s),
+            max_line_size=spec.max_header_bytes,
+            max_field_size=spec.max_header_bytes,
+            max_headers=MAX_HEADER_LINES,
+        )
+        self._connect_s = spec.dns_s + 2 * spec.connect_s
+
+    def admit(self, target: Target) -> None:
+        """Refuse what can be refused without asking a name server.
+
+        Raises:
+            Failure: ``blocked_address``.
+        """
+        if target.address is not None:
+            self._guard.check(target.host, target.port, BLOCKED_PORTS)
+        elif target.port in BLOCKED_PORTS and not self._guard.allows_some:
+            raise Failure(Outcome.BLOCKED_ADDRESS, f"port {target.port} belongs to another protocol")
+        if target.host in self._proxy_hosts:
+            raise Failure(Outcome.BLOCKED_ADDRESS, f"{target.host} is the proxy")
+
+    async def get(self, journey: Journey, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """Send a GET for a journey's target and wait for the headers of the answer.
+
+        Redirects are not followed, cookies not kept, and nothing of where we come from is told.
+        """
+        target, watch = journey.target, journey.watch
+        if target is None or watch is None:
+            raise TypeError("a journey must have a target and a watch before it begins")
+        _ON_THE_WAY.set(journey)
+        journey.waits_for = "a connection"
+        now = asyncio.get_running_loop().time()
+        watch.reschedule(min(journey.deadline, now + self._connect_s))
+        response = await self._session.get(
+            target.url,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy_for(target) if self._proxies else None,
+            read_bufsize=BODY_BUFFER_BYTES if journey.request.more is None else PREFIX_BUFFER_BYTES,
+        )
+        journey.waits_for = "the rest of the body"
+        watch.reschedule(journey.deadline)
+        return response
+
+    async def close(self) -> None:
+        """Close every connection and the resolver."""
+        await self._session.close()
+        await self._resolver.close()
+
+    def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, endpoint = address
+        self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
+        return socket.socket(family, kind, protocol)
+
+    def _proxy_for(self, target: Target) -> URL | None:
+        if urllib.request.proxy_bypass(f"{target.host}:{target.port}"):
+            return None
+        return self._proxies.get(target.url.scheme) or self._proxies.get("all")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells the journey under way that it has a connection: from here its first byte is awaited."""
+
+    def __init__(self, first_byte_s: float, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._first_byte_s = first_byte_s
+
+    async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":
+        connection = await super().connect(req, traces, timeout)
+        journey = _ON_THE_WAY.get()
+        journey.requests += 1
+        journey.waits_for = "the first byte"
+        if journey.watch is not None:
+            journey.watch.reschedule(min(journey.deadline, self._loop.time() + self._first_byte_s))
+        return connection
+
+
+def _environment_proxies() -> dict[str, URL]:
+    return {
+        scheme: URL(url) for scheme, url in urllib.request.getproxies().items() if scheme in {"http", "https", "all"}
+    }
+
+
+def _raise_descriptor_limit() -> None:
+    """The customary soft limit of 1,024 is less than a busy client holds open; the hard limit is the user's word."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,61 @@
+"""One URL on its way to its answer: what was asked of it so far, and what that cost."""
+
+import asyncio
+from collections.abc import Callable
+
+from laion_assets.web.deadline import Timeout
+from laion_assets.web.request import Answer, Request
+from laion_assets.web.url import Target
+
+
+class Journey:
+    """Mutable, private to the client; a request and an answer are its ends."""
+
+    __slots__ = (
+        "attempts",
+        "bytes_read",
+        "deadline",
+        "done",
+        "finish",
+        "for_robots",
+        "ranges",
+        "redirects",
+        "request",
+        "requests",
+        "spent_s",
+        "status",
+        "target",
+        "task",
+        "waits_for",
+        "watch",
+    )
+
+    def __init__(self, request: Request, finish: Callable[[Answer], None], *, for_robots: bool = False) -> None:
+        self.request = request
+        self.finish = finish
+        """Called once, with the answer."""
+        self.for_robots = for_robots
+        """It fetches a robots.txt, so no robots.txt is asked first."""
+        self.target: Target | None = None
+        self.done = False
+        self.task: asyncio.Task[None] | None = None
+        """The worker that is on it right now."""
+        self.watch: Timeout | None = None
+        self.deadline = 0.0
+        """When, on the loop's clock, its time is up if it goes on without standing in line."""
+        self.waits_for = "a connection"
+        """What a time-out will be said to have waited for."""
+        self.ranges = request.more is not None and not for_robots
+        """Ask for ranges; given up for a server that answers them wrongly."""
+        self.attempts = 0
+        self.redirects: list[str] = []
+        self.requests = 0
+        self.bytes_read = 0
+        self.spent_s = 0.0
+        self.status: int | None = None
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.done = True
+        if self.task is not None:
+            self.task.cancel()

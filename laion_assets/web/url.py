@@ -1,0 +1,220 @@
+"""What a published URL really asks for: scheme, host, port and path as a browser would read them.
+
+Follows the WHATWG URL standard where readings differ, so that a host hidden behind backslashes, user info,
+percent-escapes, full-width digits or octal numbers is the host we judge *and* the host we ask. Names are not resolved
+here, and addresses are not judged here.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes, urljoin
+
+import idna
+from yarl import URL
+
+from laion_assets.web.failure import Failure
+from laion_assets.web.outcome import Outcome
+
+MAX_URL_CHARS = 16_384
+
+# The "bad ports" of https://fetch.spec.whatwg.org/#port-blocking: those of other protocols that a request could abuse.
+BLOCKED_PORTS = frozenset(
+    (0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104)
+    + (109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526)
+    + (530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659)
+    + (4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080)
+)
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Nine in ten published URLs are of this plain form and need none of the work below.
+_PLAIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9_.-]*[a-z][a-z0-9_-]*))(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[!$-;=@-\[\]_a-z~]*)?(?P<query>\?[!$-;=?@-\[\]_a-z~]*)?\Z"
+)
+_PARTS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):[/]*(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+_SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place to ask, unambiguous: no user info, no fragment, everything ASCII."""
+
+    url: URL
+    host: str
+    """Lower-case name without trailing dot, or an address in its canonical form, without brackets."""
+    port: int
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+    """Set if the host is an address, however it was spelled."""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: whose robots.txt applies."""
+        return self.url.scheme, self.host, self.port
+
+
+def parse_url(text: str) -> Target:
+    """Read a URL as a browser would.
+
+    Raises:
+        Failure: ``invalid_url`` if there is nothing to ask for.
+    """
+    plain = _PLAIN.match(text)
+    if plain is not None and len(text) <= MAX_URL_CHARS:
+        scheme, host, digits = plain["scheme"], plain["host"], plain["port"]
+        if not _ends_in_number(host) and len(host) <= 253 and _HOST.fullmatch(host):
+            port = int(digits) if digits else DEFAULT_PORTS[scheme]
+            if port < 65_536:
+                return _target(scheme, host, port, None, plain["path"] or "/", plain["query"] or "")
+    return _parse_carefully(text)
+
+
+def join_url(base: Target, location: str) -> Target:
+    """Where a redirect leads.
+
+    Args:
+        base: What was asked.
+        location: The ``Location`` header; bytes that are not UTF-8 may be there as surrogates.
+
+    Raises:
+        Failure: ``invalid_url`` if it leads nowhere that can be asked.
+    """
+    location = _clean(location)
+    try:
+        joined = urljoin(str(base.url), location)
+    except ValueError as error:
+        raise _invalid(location, f"cannot be joined to {base.host}: {error}") from None
+    return parse_url(joined)
+
+
+def _parse_carefully(text: str) -> Target:
+    if len(text) > MAX_URL_CHARS:
+        raise Failure(Outcome.INVALID_URL, f"URL of {len(text)} characters; {MAX_URL_CHARS} is the most we ask for")
+    text = _clean(text)
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        raise _invalid(text, "has no scheme")
+    scheme = parts["scheme"].lower()
+    if scheme not in DEFAULT_PORTS:
+        raise _invalid(text, f"has the scheme {scheme!r}, neither http nor https")
+    # User info ends at the last @. It is read to find the host, and never sent on.
+    authority = parts["authority"].rpartition("@")[2]
+    if authority.startswith("["):
+        bracketed, _, tail = authority[1:].partition("]")
+        host, address = _read_ipv6(bracketed, text)
+        digits = tail.removeprefix(":")
+        if tail and not tail.startswith(":"):
+            raise _invalid(text, "has something behind the address")
+    else:
+        name, _, digits = authority.partition(":")
+        host, address = _read_host(name, text)
+    port = DEFAULT_PORTS[scheme]
+    if digits:
+        if not digits.isascii() or not digits.isdigit() or len(digits.lstrip("0")) > 5 or int(digits) > 65_535:
+            raise _invalid(text, f"has the port {digits[:20]!r}")
+        port = int(digits)
+    path, question, query = parts["rest"].partition("#")[0].partition("?")
+    return _target(scheme, host, port, address, _escape(path) or "/", question + _escape(query))
+
+
+def _target(
+    scheme: str,
+    host: str,
+    port: int,
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None,
+    path: str,
+    query: str,
+) -> Target:
+    shown = f"[{host}]" if ":" in host else host
+    colon_port = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
+    # Every part is escaped and checked by now; encoded=True keeps yarl from undoing escapes that signed URLs rely on.
+    return Target(URL(f"{scheme}://{shown}{colon_port}{path}{query}", encoded=True), host, port, address)
+
+
+def _clean(text: str) -> str:
+    """Drop what browsers drop (outer spaces and controls, tabs and line ends) and turn backslashes into slashes."""
+    text = text.strip("".join(map(chr, range(33))))
+    text = text.replace("\t", "").replace("\n", "").replace("\r", "")
+    head, question, tail = text.partition("?")
+    return head.replace("\\", "/") + question + tail
+
+
+def _escape(text: str) -> str:
+    """Percent-escape what may not stand in a request line, and nothing else: escapes already there stay as they are."""
+    raw = text.encode("utf-8", "surrogateescape") if _has_only_escaped_bytes(text) else text.encode("utf-8", "replace")
+    return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
+
+
+def _has_only_escaped_bytes(text: str) -> bool:
+    return not any("\ud800" <= character < "\udc80" or "\udcff" < character <= "\udfff" for character in text)
+
+
+def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]:
+    if "%" in name:
+        try:
+            name = unquote_to_bytes(name).decode("utf-8")
+        except UnicodeDecodeError:
+            raise _invalid(text, "has a host that is not UTF-8 once unescaped") from None
+    if not name.isascii():
+        # idna's work grows faster than the name; no name that can be resolved has more characters than this.
+        if len(name) > 253:
+            raise _invalid(text, "has a host name of more than 253 characters")
+        try:
+            # First UTS 46, which turns full-width digits and ideographic full stops into plain ones.
+            mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+            name = mapped if mapped.isascii() else idna.encode(mapped).decode("ascii")
+        except (idna.IDNAError, UnicodeError) as error:
+            raise _invalid(text, f"has no valid international host name: {error}") from None
+    name = name.lower()
+    name = name.removesuffix(".")
+    if not name:
+        raise _invalid(text, "has no host")
+    if _ends_in_number(name):
+        address = _read_ipv4(name, text)
+        return str(address), address
+    if len(name) > 253 or not _HOST.fullmatch(name):
+        raise _invalid(text, "has a host name that cannot exist")
+    return name, None
+
+
+def _ends_in_number(host: str) -> bool:
+    """Whether a host must be an IPv4 address: https://url.spec.whatwg.org/#ends-in-a-number-checker."""
+    last = host.rpartition(".")[2]
+    if last.isdigit():
+        return True
+    return last[:2] in {"0x", "0X"} and all(digit in "0123456789abcdefABCDEF" for digit in last[2:])
+
+
+def _read_ipv4(host: str, text: str) -> ipaddress.IPv4Address:
+    """Decimal, octal and hexadecimal spellings, of one to four parts: https://url.spec.whatwg.org/#concept-ipv4-parser."""
+    numbers = []
+    pieces = host.split(".")
+    for piece in pieces:
+        digits, base = piece, 10
+        if piece[:2] in {"0x", "0X"}:
+            digits, base = piece[2:] or "0", 16
+        elif len(piece) > 1 and piece.startswith("0"):
+            digits, base = piece[1:], 8
+        if len(digits) > 16 or not all(digit in "0123456789abcdef"[:base] for digit in digits.lower()) or not piece:
+            raise _invalid(text, f"has the host {host[:60]!r}, which is no IPv4 address")
+        numbers.append(int(digits, base))
+    *leading, last = numbers
+    if len(numbers) > 4 or any(number > 255 for number in leading) or last >= 256 ** (5 - len(numbers)):
+        raise _invalid(text, f"has the host {host[:60]!r}, which is no IPv4 address")
+    return ipaddress.IPv4Address(last + sum(number << (8 * (3 - place)) for place, number in enumerate(leading)))
+
+
+def _read_ipv6(bracketed: str, text: str) -> tuple[str, ipaddress.IPv6Address]:
+    if "%" in bracketed:
+        raise Failure(Outcome.BLOCKED_ADDRESS, f"{bracketed[:60]!r} names a network interface of this machine")
+    try:
+        address = ipaddress.IPv6Address(bracketed)
+    except ValueError:
+        raise _invalid(text, "has no valid IPv6 address in its brackets") from None
+    return str(address), address
+
+
+def _invalid(text: str, finding: str) -> Failure:
+    return Failure(Outcome.INVALID_URL, f"{text[:120]!r} {finding}")
