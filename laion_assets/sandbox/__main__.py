@@ -1,0 +1,22 @@
+"""The child process of ``start_sandbox``. People use ``laion-assets sandbox``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from laion_assets.sandbox.process import serve_as_child
+from laion_assets.sandbox.spec import SandboxSpec
+
+
+def main() -> int:
+    """Serve the sandbox described on the command line until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m laion_assets.sandbox")
+    parser.add_argument("--spec", required=True, help="JSON fields of SandboxSpec")
+    parser.add_argument("--cache", required=True, type=Path, help="folder of generated files")
+    arguments = parser.parse_args()
+    return serve_as_child(SandboxSpec(**json.loads(arguments.spec)), arguments.cache)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The hosts of the sandbox's web: their addresses, names and shares.
+
+Host shares follow what high-resolution rows show: one shop holds 14 %, the ten largest together 34 %, and a long
+Zipf-like tail the rest. Each host has one address in 127.0.0.0/8; 127.0.x.y stays free for the hub and others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+LARGEST_SHARE = 0.14
+TEN_LARGEST_SHARE = 0.34
+
+NOTHING_LISTENS = "127.199"
+"""No sandbox ever binds an address of 127.199.0.0/16: connections there are refused."""
+
+PRIVATE_ADDRESS = "10.0.0.1"
+METADATA_SERVICE = "169.254.169.254"
+
+
+@dataclass(frozen=True)
+class Host:
+    """One web host. ``label`` is what stands in a URL: the name where it has one, the address otherwise."""
+
+    address: str
+    name: str | None
+    style: int
+
+    @property
+    def label(self) -> str:
+        """What stands in a URL."""
+        return self.name or self.address
+
+
+def host_shares(count: int) -> npt.NDArray[np.float64]:
+    """The share of rows of each host, largest first."""
+    others_of_ten = 1.0 / np.arange(2, 11) ** 0.5
+    tail = 1.0 / np.arange(11, count + 1) ** 0.8
+    return np.concatenate(
+        [
+            [LARGEST_SHARE],
+            others_of_ten / others_of_ten.sum() * (TEN_LARGEST_SHARE - LARGEST_SHARE),
+            tail / tail.sum() * (1 - TEN_LARGEST_SHARE),
+        ]
+    )
+
+
+def make_hosts(count: int, *, named_share: float) -> list[Host]:
+    """The hosts, largest first. The ten largest have no names, so that the name server is not what is measured."""
+    every = round(1 / named_share) if named_share > 0 else 0
+    hosts = []
+    for rank in range(count):
+        address = f"127.{20 + rank % 97}.{rank % 251}.{1 + rank // 97}"
+        named = every and rank >= 10 and rank % every == 0
+        style = 0 if rank == 0 else 1 + rank % 5
+        hosts.append(Host(address, f"img.shop-{rank:04d}.test" if named else None, style))
+    return hosts

@@ -1,0 +1,65 @@
+"""The true bytes behind a page: which image, how large, and what is broken about its content.
+
+Composes nothing until asked, so that a catalogue of millions of pages costs only what is read of it.
+"""
+
+import functools
+import random
+
+from laion_assets.sandbox import jpeg, png
+from laion_assets.sandbox.encoded import EncodedImages
+from laion_assets.sandbox.faults import FAULT_NUMBER
+from laion_assets.sandbox.pages import EXTRAS, IMAGE_KINDS, NO_IMAGE, PNG, Pages, image_format, png_kind
+from laion_assets.sandbox.rope import Rope
+
+TRUNCATED_AT = 0.7
+"""Share of the file that is left where it was cut before it was published."""
+
+
+class Images:
+    """Images of a sandbox's pages, by page number."""
+
+    def __init__(self, pages: Pages, encoded: EncodedImages) -> None:
+        """Serve ``pages``; WebP, AVIF and GIF come from ``encoded``."""
+        self.pages = pages
+        self.encoded = encoded
+        self.body = functools.lru_cache(maxsize=4096)(self._compose)
+
+    def content_type(self, page: int) -> str:
+        """The media type an honest server would name."""
+        return f"image/{image_format(int(self.pages.kind[page])) or 'jpeg'}"
+
+    def _compose(self, page: int) -> Rope:
+        pages = self.pages
+        kind = int(pages.kind[page])
+        if kind == NO_IMAGE:
+            return Rope.of()
+        width, height = int(pages.true_width[page]), int(pages.true_height[page])
+        fault = int(pages.fault[page])
+        if kind < PNG:
+            body = jpeg.compose(
+                width,
+                height,
+                mode=jpeg.MODES[kind],
+                level=int(pages.level[page]),
+                palette=page % 4,
+                extras=EXTRAS[int(pages.extras[page])][1],
+            )
+        elif kind == PNG:
+            bomb = fault == FAULT_NUMBER["pixel_bomb"]
+            body = png.compose(width, height, png.PngKind(0, 1) if bomb else png_kind(page))
+        else:
+            body = Rope.of(self.encoded.body(IMAGE_KINDS[kind], width, height))
+        if fault == FAULT_NUMBER["truncated_file"]:
+            return Rope.of(body.read(0, int(body.length * TRUNCATED_AT)))
+        if fault == FAULT_NUMBER["broken_content"]:
+            return Rope.of(_with_garbage(body.read(), page))
+        return body
+
+
+def _with_garbage(file: bytes, page: int) -> bytes:
+    """A PNG whose compressed pixels are noise; header, chunk lengths and end stay as they were."""
+    start = file.index(b"IDAT") + 6
+    stop = file.rindex(b"IEND") - 8
+    noise = random.Random(page).randbytes(stop - start)  # noqa: S311
+    return file[:start] + b"\xff" + noise[1:] + file[stop:]
