@@ -4,6 +4,7 @@ Parses, calls, prints one sentence when something cannot be done. The work is el
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,8 +12,6 @@ import click
 from rich.console import Console
 
 from laion_assets.home import NO_PHONING_HOME, Home
-
-FAILURE_EXIT_CODE = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -38,7 +37,9 @@ def demo(home: Path) -> None:
 
 
 @main.command()
-@click.option("--source", default=None, help="Where the real parts are: hf://datasets/<repo>, s3://, https://, a folder.")
+@click.option(
+    "--source", default=None, help="Where the real parts are: hf://datasets/<repo>, s3://, https://, a folder."
+)
 @click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
@@ -59,6 +60,7 @@ def dev(source: str | None, home: Path | None, host: str, port: int) -> None:
 @click.option("--seed", default=0, show_default=True, help="Another seed is another internet.")
 @click.option("--parts", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Published parts.")
 @click.option("--rows-per-part", default=4000, show_default=True, type=click.IntRange(1), help="Rows in each part.")
+@click.option("--port", default=18080, show_default=True, help="First of four ports; 0 takes any free ones.")
 @click.option("--no-faults", is_flag=True, help="Every link works and tells the truth.")
 @click.option(
     "--cache",
@@ -67,14 +69,22 @@ def dev(source: str | None, home: Path | None, host: str, port: int) -> None:
     show_default=True,
     help="Folder for generated files, reused by the next start.",
 )
-def sandbox(*, seed: int, parts: int, rows_per_part: int, no_faults: bool, cache: Path) -> None:
+def sandbox(*, seed: int, parts: int, rows_per_part: int, port: int, no_faults: bool, cache: Path) -> None:
     """Serve a small internet on loopback: a metadata hub, an image web with real faults, a name server."""
-    from laion_assets.sandbox.server import serve_sandbox
-    from laion_assets.sandbox.spec import SandboxSpec
+    from laion_assets.sandbox.process import RunningSandbox, serve_sandbox
+    from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 
-    serve_sandbox(
-        SandboxSpec(seed=seed, parts=parts, rows_per_part=rows_per_part, faults=not no_faults), cache=cache.resolve()
-    )
+    def introduce(running: RunningSandbox) -> None:
+        click.echo(f"Hub and truth: {running.hub_url}\nWeb:           port {running.web_port}\n\nPoint a shell at it:")
+        for name, value in running.environment.items():
+            click.echo(f"  export {name}={shlex.quote(value)}")
+        click.echo("\nCtrl-C stops it.")
+
+    spec = SandboxSpec(seed=seed, parts=parts, rows_per_part=rows_per_part, port=port, faults=not no_faults)
+    try:
+        serve_sandbox(spec, cache=cache.resolve(), on_ready=introduce, progress=click.echo)
+    except SandboxError as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

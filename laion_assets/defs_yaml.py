@@ -38,7 +38,7 @@ class YamlComponent(dg.Component, dg.Model, dg.Resolvable):
         Raises:
             DefsYamlError: with one line per mistake.
         """
-        attributes = context.resolve_value(model.model_extra)
+        attributes = context.resolve_value(model.model_extra or {})
         try:
             return cls.model_validate(attributes)
         except ValidationError as error:

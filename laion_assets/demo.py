@@ -84,9 +84,7 @@ def _stages(parts: Sequence[str]) -> list[tuple[str, list[Work]]]:
     ]
 
 
-def _run(
-    pipeline: Pipeline, display: Display, title: str, works: Sequence[Work], published: Mapping[str, str]
-) -> None:
+def _run(pipeline: Pipeline, display: Display, title: str, works: Sequence[Work], published: Mapping[str, str]) -> None:
     needed = pipeline.needed(works, data_versions=published)
     with display.stage(title, units=len(works)) as stage:
         stage.advance(len(works) - len(needed))

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 from rich.console import Console
 
+from laion_assets.definitions import defs as load_definitions
 from laion_assets.home import PROJECT_ROOT, Home
 from laion_assets.registration import register_parts
 from laion_assets.sources.published import SourceError
@@ -32,8 +33,8 @@ def run_dev(home: Home, console: Console, *, source: str | None, host: str, port
         home.enter({SOURCE_VARIABLE: source} if source else None)
         with dg.DagsterInstance.get() as instance:
             try:
-                for name, count in register_parts(instance).items():
-                    console.print(f"{name}: {count} parts")
+                for name, listing in register_parts(load_definitions(), instance).items():
+                    console.print(f"{name}: {len(listing.parts)} parts at {listing.source_uri}")
             except SourceError as error:
                 console.print(f"[red]{error}[/red]", soft_wrap=True)
                 return 1

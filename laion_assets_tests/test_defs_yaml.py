@@ -27,7 +27,7 @@ class Limits(BaseModel):
 class Thing(YamlComponent):
     name: str
     limits: Limits
-    more: list[Limits] = []
+    more: list[Limits] = Field(default=[])
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         return dg.Definitions()
@@ -69,4 +69,3 @@ def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(DefsYamlError) as caught:
         read("nam: a\nlimits:\n  rows: x\n")
     assert len(str(caught.value).splitlines()) == 3
-

@@ -48,7 +48,9 @@ class Reuse:
             return False
         if not self._in_lake(key, part):
             return False
-        return all(self._older(parent, part if node.is_partitioned else None, mine.timestamp) for parent in node.parent_keys)
+        return all(
+            self._older(parent, part if node.is_partitioned else None, mine.timestamp) for parent in node.parent_keys
+        )
 
     def _older(self, parent: dg.AssetKey, part: str | None, timestamp: float) -> bool:
         theirs = self._latest(parent, part if self._graph.get(parent).is_partitioned else None)

@@ -3,13 +3,14 @@
 import dagster as dg
 
 from laion_assets.automation.discovery import Cursor, compare, fingerprint
+from laion_assets.automation.jobs import Job
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.published import SourceError
 from laion_assets.sources.spec import SourceSpec
 
 
 def discovery_sensor(
-    dataset: str, *, source: SourceSpec, parts: dg.DynamicPartitionsDefinition, job: dg.ExecutableDefinition
+    dataset: str, *, source: SourceSpec, parts: dg.DynamicPartitionsDefinition, job: Job
 ) -> dg.SensorDefinition:
     """A sensor that is off until someone switches it on, and never fails because a source is away."""
 
@@ -26,7 +27,9 @@ def discovery_sensor(
             return dg.SkipReason(str(error))
         found = compare(listing, Cursor.from_json(context.cursor))
         if found.withdrawn:
-            context.log.warning(f"{len(found.withdrawn)} parts are no longer listed, our copies stay: {found.withdrawn}")
+            context.log.warning(
+                "%d parts are no longer listed, our copies stay: %s", len(found.withdrawn), ", ".join(found.withdrawn)
+            )
         if not found.to_request:
             return dg.SensorResult(
                 skip_reason=f"{len(listing.parts)} parts at revision {listing.revision}, none new or changed",

@@ -32,7 +32,7 @@ def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
             if store.exists(uri):
                 documents.append(Statistics.model_validate_json(store.read_bytes(uri)))
             else:
-                context.log.info(f"{dataset}: no statistics yet, left out of the comparison")
+                context.log.info("%s: no statistics yet, left out of the comparison", dataset)
         frame = compare_datasets(documents)
         uri = store.uri([ASSET], f"{ASSET}.parquet")
         store.write_parquet(uri, frame)

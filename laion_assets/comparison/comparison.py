@@ -28,7 +28,7 @@ COMPARISON_SCHEMA: dict[str, pl.DataType] = {
     "median_caption_words": pl.Float64(),
     "quarantined": pl.Float64(),
 }
-"""Shares are of 1, with the ends of their 95 % intervals beside them; ``meets_required_side`` is among reachable images."""
+"""Shares are of 1, with the ends of their 95 % intervals; ``meets_required_side`` is among reachable images."""
 
 
 def compare_datasets(documents: Sequence[Statistics]) -> pl.DataFrame:
@@ -45,7 +45,8 @@ def _row(document: Statistics) -> dict[str, object]:
     short_side = next(measure for measure in document.sizes if measure.name == "short_side").views
     required = document.requirement.minimum_side_px
     meets = next(
-        (threshold.views.true_sample for threshold in document.thresholds if threshold.minimum_side_px == required), None
+        (threshold.views.true_sample for threshold in document.thresholds if threshold.minimum_side_px == required),
+        None,
     )
     reach = document.reach
     return {
