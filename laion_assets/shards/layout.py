@@ -1,0 +1,79 @@
+"""Names and numbers of the files a shard consists of, and what its stats file says.
+
+img2dataset's layout: ``00000.tar``, ``00000.parquet``, ``00000_stats.json``. The stats file appears last, so a shard
+with one is complete, and a shard without one does not exist.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from laion_assets.lake.lake import Lake
+
+SHARD_DIGITS = 5
+"""img2dataset's ``oom_shard_count``: shard numbers are written with so many digits."""
+
+_STATS = "_stats.json"
+
+
+def shard_name(shard: int) -> str:
+    """``00007``."""
+    return f"{shard:0{SHARD_DIGITS}d}"
+
+
+def shard_files(shard: int) -> tuple[str, str, str]:
+    """Tar, parquet and stats file of a shard, in the order in which they become visible."""
+    name = shard_name(shard)
+    return f"{name}.tar", f"{name}.parquet", f"{name}{_STATS}"
+
+
+@dataclass(frozen=True)
+class ShardStats:
+    """What the stats file of one shard says. The first eight fields are img2dataset's."""
+
+    count: int
+    """Planned rows."""
+    successes: int
+    """Images in the tar."""
+    failed_to_download: int
+    failed_to_resize: int
+    duration: float
+    start_time: float
+    end_time: float
+    status_dict: Mapping[str, int]
+
+    outcomes: Mapping[str, int]
+    """Rows per outcome word; the sum is ``count``."""
+    formats: Mapping[str, int]
+    """Images in the tar by true format."""
+    image_bytes: int
+    transferred_bytes: int
+    tar_bytes: int
+    tar_sha256: str
+    parquet_sha256: str
+    rows_digest: str
+    """Of the planned rows and of everything that decides what becomes of them: another digest, another shard."""
+    retry_round: int
+    """0 for first tries; n where the rows are those that had failed in a retryable way before."""
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "ShardStats":
+        """The stats as they were stored."""
+        return cls(**{name: stored[name] for name in cls.__dataclass_fields__})
+
+
+def read_shards(lake: Lake, key: Sequence[str], part: str) -> dict[int, ShardStats]:
+    """All complete shards of one part, by number."""
+    folder = [*key, part]
+    found = {}
+    for name in lake.list_names(folder, _STATS):
+        number = name.removesuffix(_STATS)
+        if number.isdecimal():
+            found[int(number)] = ShardStats.from_json(lake.read_json(lake.uri(folder, name)))
+    return dict(sorted(found.items()))
+
+
+def delete_shard(lake: Lake, key: Sequence[str], part: str, shard: int) -> None:
+    """Remove a shard; the stats file first, so that nothing that looks complete ever lacks its tar."""
+    for name in reversed(shard_files(shard)):
+        lake.delete(lake.uri([*key, part], name))

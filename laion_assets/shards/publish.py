@@ -1,0 +1,24 @@
+"""Writes what makes a folder of shards a dataset: lists, manifest and card, at the top of the subset's folder."""
+
+from collections.abc import Sequence
+
+from laion_assets.lake.lake import Lake
+from laion_assets.shards.card import dataset_card
+from laion_assets.shards.index import Index, manifest, read_index, shard_list, wids_index
+from laion_assets.subsets.spec import SubsetSpec
+
+
+def publish_index(lake: Lake, dataset: str, subset: SubsetSpec, parts: Sequence[str], *, minimum_side_px: int) -> Index:
+    """Index the shards of the given parts.
+
+    ``README.md``, ``shards.txt`` and ``wids.json`` lie beside the folder ``shards``, so that the subset's folder can be
+    used, moved and uploaded as a dataset; ``index/manifest.json`` is written last.
+    """
+    root = [dataset, subset.name]
+    index = read_index(lake, [*root, "shards"], parts)
+    card = dataset_card(index, dataset, subset, minimum_side_px=minimum_side_px)
+    lake.write_bytes(lake.uri(root, "shards.txt"), shard_list(index).encode())
+    lake.write_json(lake.uri(root, "wids.json"), wids_index(index, f"{dataset}-{subset.name}"))
+    lake.write_bytes(lake.uri(root, "README.md"), card.encode())
+    lake.write_json(lake.uri([*root, "index"], "manifest.json"), manifest(index, dataset, subset.name))
+    return index

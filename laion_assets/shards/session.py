@@ -1,0 +1,151 @@
+"""The process that downloads one part: reader, downloader and distributor put together, watched, and reported on.
+
+Started through Dagster Pipes as ``python -m laion_assets.shards.session``, because a download wants signals, processes
+and memory of its own. ``run`` does the same without Dagster.
+"""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from laion_assets.lake.lake import Lake
+from laion_assets.shards import process
+from laion_assets.shards.job import Job
+from laion_assets.shards.layout import read_shards, shard_name
+from laion_assets.shards.progress import read_failures, read_progress, say_failure
+
+_LOOK_EVERY_S = 1.0
+_SAY_EVERY_S = 3.0
+
+Say = Callable[[str], object]
+
+
+class DownloadError(RuntimeError):
+    """Shards are missing after a download; the message says which, why, and what to do."""
+
+
+def run(job: Job, say: Say) -> None:
+    """Carry out a job: write every shard of it that is missing.
+
+    Raises:
+        DownloadError: At least one shard could not be written. The others are there, and stay.
+    """
+    os.environ["TQDM_DISABLE"] = "1"
+    from laion_assets.shards import upstream
+    from laion_assets.shards.downloader import GuardedDownloader
+
+    missing, spec = job.missing, job.spec
+    if not missing:
+        return
+    if spec.distributor != "multiprocessing" and importlib.util.find_spec(spec.distributor) is None:
+        raise DownloadError(f"distributor: {spec.distributor} is not installed. Install it, or use multiprocessing.")
+    slices = job.folder / "slices"
+    slices.mkdir(exist_ok=True)
+    hashes = spec.verify_hash
+    with contextlib.redirect_stdout(sys.stderr):
+        reader = upstream.Reader(
+            job.rows_file,
+            "parquet",
+            "url",
+            "caption",
+            hashes.column if hashes else None,
+            hashes.kind if hashes else None,
+            [name for name in job.columns if hashes is None or name != hashes.column],
+            spec.rows_per_shard,
+            set(job.done),
+            str(slices),
+            job.first_shard,
+        )
+        processes = min(spec.processes or os.cpu_count() or 1, len(missing))
+        downloader = GuardedDownloader(job, reader.column_list, processes=processes)
+        with _watched(job, say):
+            if spec.distributor == "multiprocessing" and processes == 1:
+                for row in reader:  # one shard needs no pool, and no second start of Python
+                    downloader(row)
+            else:
+                distribute = getattr(upstream, f"{spec.distributor}_distributor")
+                distribute(processes, downloader, reader, 1000, 1)
+    _account(job)
+
+
+def main() -> None:
+    """Run as a Pipes process."""
+    process.die_with_parent()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        try:
+            for job in pipes.get_extra("jobs"):
+                run(Job.from_json(job), pipes.log.info)
+        except DownloadError as error:
+            pipes.log.error(str(error))  # noqa: TRY400 (one sentence is enough; the traceback tells nothing more)
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            pipes.log.info("stopped; finished shards stay, the next run continues with the missing ones")
+            raise SystemExit(130) from None
+
+
+@contextlib.contextmanager
+def _watched(job: Job, say: Say) -> Iterator[None]:
+    """Say how far it is while the block runs, and end everything when a worker dies without a word.
+
+    img2dataset's pool would wait for ever for a worker that the kernel killed, for want of memory for instance.
+    """
+    started, over = time.monotonic(), threading.Event()
+    rows = _rows_of(job)
+
+    def watch() -> None:
+        said = started
+        while not over.wait(_LOOK_EVERY_S):
+            progress = read_progress(job.folder, rows=rows, started=started)
+            for shard in progress.dead_workers:
+                say_failure(job.folder, shard, "its worker process was killed")
+            if progress.dead_workers:
+                over.wait(0.2)
+                say(_sentence(job))
+                os._exit(1)  # the other workers end with this process
+            if time.monotonic() - said >= _SAY_EVERY_S:
+                said = time.monotonic()
+                say(progress.line())
+
+    watcher = threading.Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    say(read_progress(job.folder, rows=rows, started=started).line())
+
+
+def _rows_of(job: Job) -> int:
+    import pyarrow.parquet as pq
+
+    planned = int(pq.ParquetFile(job.rows_file).metadata.num_rows)
+    size = job.spec.rows_per_shard
+    return sum(min(size, planned - (shard - job.first_shard) * size) for shard in job.missing)
+
+
+def _account(job: Job) -> None:
+    there = read_shards(Lake(job.lake_uri), job.key, job.part)
+    if any(shard not in there for shard in job.missing):
+        raise DownloadError(_sentence(job))
+
+
+def _sentence(job: Job) -> str:
+    failures = read_failures(job.folder)
+    shard, why = next(iter(failures.items()), (job.missing[0], "no reason was left"))
+    return (
+        f"{job.part}: {len(failures)} of {len(job.missing)} shards could not be written; {shard_name(shard)}: {why}. "
+        "Run again: it continues with the missing ones."
+    )
+
+
+if __name__ == "__main__":
+    main()

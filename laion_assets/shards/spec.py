@@ -1,0 +1,99 @@
+"""What a dataset's YAML says about the shards of a subset: what is kept, in what shape, and with which means.
+
+Which rows are downloaded is in ``subsets.spec``; how politely the web is asked, in ``web.spec``.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
+
+SUFFIXES = {
+    "jpeg": "jpg",
+    "png": "png",
+    "webp": "webp",
+    "gif": "gif",
+    "avif": "avif",
+    "heif": "heic",
+    "bmp": "bmp",
+    "tiff": "tiff",
+    "jp2": "jp2",
+}
+"""File name suffix in the tar, by the format the bytes have in truth."""
+
+# What Pillow opens without a warning about decompression bombs, so that training code does too.
+PILLOW_LIMIT_MEGAPIXELS = 89.4
+
+
+class ResizeSpec(BaseModel):
+    """img2dataset's resizer: images are decoded, resized and encoded anew."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["no", "border", "keep_ratio", "keep_ratio_largest", "center_crop"] = Field(
+        default="keep_ratio_largest", description="img2dataset's resize_mode; keep_ratio_largest bounds the long side."
+    )
+    image_size: int = Field(default=1024, ge=1, le=16_384, description="Side in px that the mode refers to.")
+    only_if_bigger: bool = Field(default=True, description="Never scale up.")
+    encode_format: Literal["jpg", "png", "webp"] = Field(default="jpg", description="What is written.")
+    encode_quality: int = Field(default=95, ge=0, le=100, description="Quality; for png the compression, 0 to 9.")
+    skip_reencode: bool = Field(default=True, description="Keep the bytes of an image that need not be changed.")
+
+    @model_validator(mode="after")
+    def _png_compression(self) -> Self:
+        if self.encode_format == "png" and self.encode_quality > 9:
+            raise ValueError(f"encode_quality: {self.encode_quality} for png, whose compression goes from 0 to 9.")
+        return self
+
+
+class HashSpec(BaseModel):
+    """A published hash of the image that the bytes must have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str = Field(description="Column of the rows that holds it; name it in the subset's extra_columns too.")
+    kind: Literal["md5", "sha256", "sha512"] = Field(default="sha256", description="Which hash it is.")
+
+
+class ShardsSpec(BaseModel):
+    """How the rows of a subset become webdataset shards. The defaults keep originals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows_per_shard: int = Field(default=10_000, ge=1, le=1_000_000, description="Planned rows, not images, per shard.")
+    resize: ResizeSpec | None = Field(default=None, description="Resize; none keeps the bytes as they were served.")
+    minimum_side_px: int | None = Field(
+        default=None, ge=0, description="True short side that is required; none means what the dataset promises."
+    )
+    maximum_aspect: float | None = Field(
+        default=None, ge=1, description="Long side over short side that is still taken, in truth."
+    )
+    maximum_megapixels: float = Field(
+        default=PILLOW_LIMIT_MEGAPIXELS, gt=0, description="Larger images are decompression bombs to training code."
+    )
+    maximum_bytes: int = Field(default=50_000_000, ge=1, description="A larger file is not read to its end.")
+    formats: tuple[str, ...] = Field(
+        default=("jpeg", "png", "webp", "gif", "avif", "bmp", "tiff"), description="True formats that are taken."
+    )
+    verify_hash: HashSpec | None = Field(default=None, description="Published hash the bytes must have.")
+    compute_hash: Literal["md5", "sha256", "sha512"] | None = Field(
+        default="sha256", description="Hash of the original bytes, a column of the shard's parquet."
+    )
+    processes: int | None = Field(
+        default=None, ge=1, description="Worker processes; none means one per core, and no more than shards to write."
+    )
+    memory_mb: int = Field(
+        default=256, ge=16, description="Images each worker may hold while they wait for their turn; more go to disk."
+    )
+    distributor: Literal["multiprocessing", "pyspark", "ray"] = Field(
+        default="multiprocessing", description="img2dataset's distributor, for more than one process."
+    )
+    decode_share: float = Field(
+        default=0.02, ge=0, le=1, description="Share of the images the audit decodes to their last pixel."
+    )
+
+    @model_validator(mode="after")
+    def _formats_are_known(self) -> Self:
+        if unknown := [name for name in self.formats if name not in SUFFIXES]:
+            raise ValueError(f"formats: {unknown} are not among {', '.join(SUFFIXES)}.")
+        return self

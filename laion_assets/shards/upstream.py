@@ -1,0 +1,70 @@
+"""The one place where img2dataset is imported, quietly and without what it does not need here.
+
+Its modules import wandb, albumentations and pandas, 1.6 of the 1.9 s the import takes, which every worker pays; keeping
+originals needs none of them. Here they load when first used: resizing does use albumentations. img2dataset itself is
+not changed.
+"""
+
+import importlib
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+_LAZY = ("wandb", "albumentations", "pandas")
+_QUIET = {
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # asks PyPI for a newer version when imported
+    "WANDB_MODE": "disabled",
+    "OPENCV_LOG_LEVEL": "ERROR",
+}
+
+
+class _Deferred(ModuleType):
+    """Stands for a module until something of it is asked for.
+
+    The standard library's LazyLoader does not do here: before Python 3.13 an import statement already wakes it up.
+    """
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401
+        name = self.__name__
+        if sys.modules.get(name) is self:
+            del sys.modules[name]
+        self.__dict__.update(importlib.import_module(name).__dict__)
+        try:
+            return self.__dict__[attribute]
+        except KeyError:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}") from None
+
+
+def _prepare() -> None:
+    os.environ.update(_QUIET)
+    for name in _LAZY:
+        if name not in sys.modules:
+            sys.modules[name] = _Deferred(name)
+
+
+_prepare()
+
+from img2dataset.distributor import (  # noqa: E402
+    multiprocessing_distributor,
+    pyspark_distributor,
+    ray_distributor,
+)
+from img2dataset.downloader import Downloader, compute_key  # noqa: E402
+from img2dataset.logger import CappedCounter  # noqa: E402
+from img2dataset.reader import Reader  # noqa: E402
+from img2dataset.resizer import Resizer  # noqa: E402
+from img2dataset.writer import BufferedParquetWriter, WebDatasetSampleWriter  # noqa: E402
+
+__all__ = [
+    "BufferedParquetWriter",
+    "CappedCounter",
+    "Downloader",
+    "Reader",
+    "Resizer",
+    "WebDatasetSampleWriter",
+    "compute_key",
+    "multiprocessing_distributor",
+    "pyspark_distributor",
+    "ray_distributor",
+]

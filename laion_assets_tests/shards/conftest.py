@@ -1,0 +1,125 @@
+"""A small web on loopback whose every answer a test decides, and parts of a dataset whose URLs lead to it."""
+
+import asyncio
+import io
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from laion_assets.lake.lake import Lake
+from laion_assets.subsets.selection import ROWS_SCHEMA
+from laion_assets.web.spec import WebSpec
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def image_bytes(width: int, height: int, image_format: str = "JPEG", *, colour: int = 0) -> bytes:
+    """A real image; another colour is another file."""
+    noise = Image.effect_noise((64, 64), 60).resize((width, height))
+    picture = Image.merge("RGB", [noise, noise.point(lambda value: (value + colour) % 256), noise])
+    out = io.BytesIO()
+    picture.save(out, image_format, **({"quality": 80} if image_format == "JPEG" else {}))
+    return out.getvalue()
+
+
+@dataclass
+class SmallWeb:
+    """Serves bodies by path; counts how often each was asked for."""
+
+    port: int = 0
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def url(self, path: str, *, host: str = "127.9.9.1") -> str:
+        return f"http://{host}:{self.port}/{path}"
+
+    def put(self, path: str, body: bytes) -> str:
+        self.bodies[path] = body
+        return self.url(path)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.lstrip("/")
+        self.asked[path] += 1
+        if path in self.answers:
+            return await self.answers[path](request)
+        if path in self.bodies:
+            return web.Response(body=self.bodies[path], content_type="application/octet-stream")
+        return web.Response(status=404, text="nothing here")
+
+
+@pytest.fixture
+def small_web() -> Iterator[SmallWeb]:
+    served = SmallWeb()
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+    runners: list[web.AppRunner] = []
+
+    async def start() -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", served.handle)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        site = web.TCPSite(runner, "0.0.0.0", 0)  # noqa: S104 (every address of 127.0.0.0/8)
+        await site.start()
+        served.port = runner.addresses[0][1]
+        runners.append(runner)
+        ready.set()
+
+    thread = threading.Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    yield served
+    asyncio.run_coroutine_threadsafe(runners[0].cleanup(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def local_web() -> WebSpec:
+    """A client that may talk to loopback, is not polite to it, and does not try twice."""
+    return WebSpec(
+        allow_networks=("127.0.0.0/8",),
+        per_host=64,
+        per_domain=64,
+        host_requests_per_s=None,
+        domain_requests_per_s=None,
+        attempts=1,
+        deadline_s=5,
+        breaker_failures=10_000,
+    )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def planned_of(urls: Sequence[str], *, part: str = "part-00000", captions: Sequence[str] | None = None) -> pl.DataFrame:
+    """Planned rows, as the subset's room hands them over."""
+    count = len(urls)
+    return pl.DataFrame(
+        {
+            "url": urls,
+            "caption": list(captions) if captions is not None else [f"picture {index}" for index in range(count)],
+            "part": [part] * count,
+            "row": list(range(0, 3 * count, 3)),
+            "declared_width": [1100] * count,
+            "declared_height": [1200] * count,
+            "similarity": [0.3] * count,
+            "language": ["en"] * count,
+            "row_hash": list(range(count)),
+            "pwatermark": [0.1] * count,
+            "punsafe": [0.0] * count,
+            "score": [0.5] * count,
+        },
+        schema=ROWS_SCHEMA,
+    )
