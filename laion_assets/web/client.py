@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterable
+from itertools import islice
 from types import TracebackType
 
 from typing_extensions import Self
@@ -74,6 +75,7 @@ class GuardedClient:
             lanes_kept=LANES_KEPT,
         )
         self._workers: set[asyncio.Task[None]] = set()
+        self._live: set[Journey] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._kicked = False
         self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
@@ -100,8 +102,8 @@ class GuardedClient:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        for journey in list(self._schedule.queued()):
-            journey.abandon()
+        for journey in list(self._live):
+            self._end(journey, Failure(Outcome.FAILED_HERE, "the client was closed before it was asked to the end"))
         await self._connections.close()
 
     async def fetch_prefix(
@@ -152,7 +154,6 @@ class GuardedClient:
         wake = asyncio.Event()
         under_way: set[Journey] = set()
         source = iter(requests)
-        exhausted = False
 
         def take_in(request: Request) -> None:
             def finish(answer: Answer) -> None:
@@ -166,11 +167,8 @@ class GuardedClient:
 
         try:
             while True:
-                while not exhausted and len(under_way) + len(finished) < self.spec.lookahead:
-                    try:
-                        take_in(next(source))
-                    except StopIteration:
-                        exhausted = True
+                for request in islice(source, self.spec.lookahead - len(under_way) - len(finished)):
+                    take_in(request)
                 if finished:
                     yield finished.popleft()
                 elif not under_way:
@@ -180,7 +178,7 @@ class GuardedClient:
                     await wake.wait()
         finally:
             for journey in list(under_way):
-                journey.abandon()
+                self._abandon(journey)
 
     async def _answer(self, request: Request) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -195,13 +193,18 @@ class GuardedClient:
             return await future
         finally:
             if not journey.done:
-                journey.abandon()
+                self._abandon(journey)
 
     # -- the way of a journey
+
+    def _abandon(self, journey: Journey) -> None:
+        self._live.discard(journey)
+        journey.abandon()
 
     def _set_out(self, journey: Journey) -> None:
         if not self._open:
             raise RuntimeError("The client is closed; use it inside `async with GuardedClient(spec) as client`.")
+        self._live.add(journey)
         try:
             journey.target = parse_url(journey.request.url)
             self._line_up(journey, journey.target)
@@ -307,21 +310,23 @@ class GuardedClient:
 
     def _redirected(self, journey: Journey, redirect: Redirect) -> None:
         try:
-            if journey.target is None:
-                raise TypeError("redirected without having asked")
-            target = join_url(journey.target, redirect.location)
-            here = str(target.url)
-            journey.redirects.append(str(journey.target.url))
-            if len(journey.redirects) > self.spec.max_redirects:
-                raise Failure(Outcome.REDIRECT_LOOP, f"more than {self.spec.max_redirects} redirects, last to {here}")
-            if here in journey.redirects:
-                raise Failure(Outcome.REDIRECT_LOOP, f"redirected in a circle, to {here}")
-            # A new host is a new try: attempts count failures at one place.
+            journey.target = self._follow(journey, redirect)
+            # A new place is a new try: attempts count failures at one of them.
             journey.attempts = 0
-            journey.target = target
-            self._line_up(journey, target, front=True)
+            self._line_up(journey, journey.target, front=True)
         except Failure as failure:
             self._end(journey, failure)
+
+    def _follow(self, journey: Journey, redirect: Redirect) -> Target:
+        if journey.target is None:
+            raise TypeError("redirected without having asked")
+        target = join_url(journey.target, redirect.location)
+        journey.redirects.append(str(journey.target.url))
+        if len(journey.redirects) > self.spec.max_redirects:
+            raise Failure(Outcome.REDIRECT_LOOP, f"more than {self.spec.max_redirects} redirects, last to {target.url}")
+        if str(target.url) in journey.redirects:
+            raise Failure(Outcome.REDIRECT_LOOP, f"redirected in a circle, to {target.url}")
+        return target
 
     def _failed(self, journey: Journey, lane: Lane, failure: Failure, now: float) -> None:
         """Another try, or the end."""
@@ -329,7 +334,7 @@ class GuardedClient:
         asked_s = failure.retry_after_s
         if asked_s is not None and asked_s > spec.max_retry_after_s:
             lane.suspended_until = max(lane.suspended_until, now + min(asked_s, MAX_SUSPENSION_S))
-        elif failure.outcome.retryable and journey.attempts < spec.attempts and not journey.done:
+        elif _worth_another_try(failure.outcome) and journey.attempts < spec.attempts and not journey.done:
             ceiling = min(spec.backoff_s * 2 ** (journey.attempts - 1), spec.max_backoff_s)
             # Full jitter, so that those who failed together do not come back together.
             wait_s = asked_s if asked_s is not None else self._random.uniform(0, ceiling)
@@ -346,6 +351,7 @@ class GuardedClient:
         if journey.done:
             return
         journey.done = True
+        self._live.discard(journey)
         target = journey.target
         found = result if isinstance(result, Found) else None
         failure = result if isinstance(result, Failure) else None
@@ -415,6 +421,11 @@ class GuardedClient:
         request = Request(str(url), more=lambda _, __: None, first_bytes=MAX_ROBOTS_BYTES, max_bytes=MAX_ROBOTS_BYTES)
         journey = Journey(request, finish, for_robots=True)
         self._set_out(journey)
+
+
+def _worth_another_try(outcome: Outcome) -> bool:
+    # What failed in our own code will fail there again within the minute.
+    return outcome.retryable and outcome is not Outcome.FAILED_HERE
 
 
 class _Robots:

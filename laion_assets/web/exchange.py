@@ -29,6 +29,9 @@ _BY_STATUS = {
     451: Outcome.FORBIDDEN,
 }
 
+# Ranges of one file asked for before it is read in one piece: 4 KiB, 64 KiB and a few more in any honest case.
+MAX_RANGES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -97,7 +100,7 @@ class Exchange:
         if more is None:
             raise TypeError("a prefix is read for somebody who says how much of it is needed")
         want = min(journey.request.first_bytes, cap)
-        before = b""
+        before, ranges = b"", 1
         incoming = await self._send(journey, self._range(0, want) if journey.ranges else {})
         try:
             if incoming.response.status == 416 and journey.ranges:
@@ -125,7 +128,10 @@ class Exchange:
                 want = min(max(need, len(body) + 1), cap)
                 if not incoming.eof:
                     continue
-                if incoming.encoded:
+                if incoming.range is None:
+                    raise Failure(Outcome.TRUNCATED, "the compressed body is broken or ends early")
+                ranges += 1
+                if incoming.encoded or ranges > MAX_RANGES:
                     incoming, before = await self._start_over(journey, incoming), b""
                     continue
                 incoming.close()

@@ -7,7 +7,6 @@ Nothing here does any I/O, knows what a job is, or looks at a clock: the time is
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -181,13 +180,6 @@ class Schedule(Generic[Job]):
         lane.failures += 1
         if lane.failures >= self._breaker_failures:
             lane.suspended_until = now + self._breaker_s
-
-    def queued(self) -> Iterator[Job]:
-        """Everything not yet taken."""
-        for lane in self._lanes.values():
-            yield from lane.jobs  # type: ignore[misc]
-        for *_, job in self._later:
-            yield job
 
     @property
     def has_ready(self) -> bool:

@@ -87,11 +87,10 @@ class WebSpec(BaseModel):
     @field_validator("allow_networks")
     @classmethod
     def _networks_parse(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for network in networks:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                raise ValueError(f"allow_networks: {error}; write a network as 127.0.0.0/8 or fd00::/8.") from None
+        try:
+            _ = [ipaddress.ip_network(network) for network in networks]
+        except ValueError as error:
+            raise ValueError(f"allow_networks: {error}; write a network as 127.0.0.0/8 or fd00::/8.") from None
         return networks
 
     @field_validator("nameservers")

@@ -19,12 +19,14 @@ from laion_assets.web.outcome import Outcome
 MAX_URL_CHARS = 16_384
 
 # The "bad ports" of https://fetch.spec.whatwg.org/#port-blocking: those of other protocols that a request could abuse.
-BLOCKED_PORTS = frozenset(
-    (0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104)
-    + (109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526)
-    + (530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659)
-    + (4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080)
-)
+# fmt: off
+BLOCKED_PORTS = frozenset((
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+))
+# fmt: on
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -33,7 +35,12 @@ _PLAIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9_.-]*[a-z][a-z0-9_-]*))(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[!$-;=@-\[\]_a-z~]*)?(?P<query>\?[!$-;=?@-\[\]_a-z~]*)?\Z"
 )
+_PLAIN_V4 = re.compile(
+    r"(?P<scheme>https?)://(?P<host>(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3})(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[!$-;=@-\[\]_a-z~]*)?(?P<query>\?[!$-;=?@-\[\]_a-z~]*)?\Z"
+)
 _PARTS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):[/]*(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
 
@@ -61,13 +68,17 @@ def parse_url(text: str) -> Target:
     Raises:
         Failure: ``invalid_url`` if there is nothing to ask for.
     """
-    plain = _PLAIN.match(text)
-    if plain is not None and len(text) <= MAX_URL_CHARS:
+    if len(text) <= MAX_URL_CHARS and (plain := _PLAIN.match(text) or _PLAIN_V4.match(text)) is not None:
         scheme, host, digits = plain["scheme"], plain["host"], plain["port"]
-        if not _ends_in_number(host) and len(host) <= 253 and _HOST.fullmatch(host):
-            port = int(digits) if digits else DEFAULT_PORTS[scheme]
-            if port < 65_536:
-                return _target(scheme, host, port, None, plain["path"] or "/", plain["query"] or "")
+        port = int(digits) if digits else DEFAULT_PORTS[scheme]
+        address = None
+        if plain.re is _PLAIN_V4:
+            address = ipaddress.IPv4Address(host) if max(map(int, host.split("."))) < 256 else None
+            known = address is not None
+        else:
+            known = not _ends_in_number(host) and len(host) <= 253 and _HOST.fullmatch(host) is not None
+        if known and port < 65_536:
+            return _target(scheme, host, port, address, plain["path"] or "/", plain["query"] or "")
     return _parse_carefully(text)
 
 
@@ -82,11 +93,16 @@ def join_url(base: Target, location: str) -> Target:
         Failure: ``invalid_url`` if it leads nowhere that can be asked.
     """
     location = _clean(location)
+    scheme = _SCHEME.match(location)
+    if scheme is not None and (scheme[1].lower() != base.url.scheme or location.startswith("//", scheme.end())):
+        return parse_url(location)
+    relative = location[scheme.end() :] if scheme is not None else location
+    if relative.startswith("//"):
+        return parse_url(f"{base.url.scheme}:{relative}")
     try:
-        joined = urljoin(str(base.url), location)
+        return parse_url(urljoin(str(base.url), relative))
     except ValueError as error:
         raise _invalid(location, f"cannot be joined to {base.host}: {error}") from None
-    return parse_url(joined)
 
 
 def _parse_carefully(text: str) -> Target:
@@ -101,12 +117,13 @@ def _parse_carefully(text: str) -> Target:
         raise _invalid(text, f"has the scheme {scheme!r}, neither http nor https")
     # User info ends at the last @. It is read to find the host, and never sent on.
     authority = parts["authority"].rpartition("@")[2]
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
     if authority.startswith("["):
-        bracketed, _, tail = authority[1:].partition("]")
+        bracketed, closed, tail = authority[1:].partition("]")
         host, address = _read_ipv6(bracketed, text)
         digits = tail.removeprefix(":")
-        if tail and not tail.startswith(":"):
-            raise _invalid(text, "has something behind the address")
+        if not closed or (tail and not tail.startswith(":")):
+            raise _invalid(text, "has brackets that do not hold an address")
     else:
         name, _, digits = authority.partition(":")
         host, address = _read_host(name, text)
