@@ -9,7 +9,7 @@ class LakeError(RuntimeError):
     """The lake cannot do what was asked; the message names the file, what was found and the next step."""
 
 
-class UnsafePathError(LakeError, ValueError):
+class UnsafePathError(LakeError):
     """A key, name or URI that could lead out of the lake, or that some filesystem would read differently."""
 
 

@@ -123,8 +123,9 @@ class Lake:
 
     def read_json(self, uri: str) -> Any:  # noqa: ANN401 (anything JSON can hold)
         """The value in a JSON file."""
+        content = self.read_bytes(uri)
         try:
-            return json.loads(self.read_bytes(uri))
+            return json.loads(content)
         except ValueError as error:
             raise LakeError(f"{uri}: not JSON ({error}). Materialise its asset again.") from error
 

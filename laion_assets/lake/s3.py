@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+# s3fs's own are 50 MiB and 10, all of them in memory: half a gigabyte for each file on its way.
+BLOCK_BYTES = 16 << 20
+BLOCKS_AT_ONCE = 4
+
 
 def s3_endpoint() -> str | None:
     """The endpoint the environment names, if it is not Amazon's own."""
@@ -19,7 +23,18 @@ def s3_files(*, anonymous: bool = False) -> Any:  # noqa: ANN401 (s3fs has no ty
     """An s3fs filesystem that caches no listing: another process may have published since."""
     import s3fs
 
-    return s3fs.S3FileSystem(anon=anonymous, endpoint_url=s3_endpoint(), use_listings_cache=False)
+    return s3fs.S3FileSystem(
+        anon=anonymous,
+        endpoint_url=s3_endpoint(),
+        use_listings_cache=False,
+        default_block_size=BLOCK_BYTES,
+        max_concurrency=BLOCKS_AT_ONCE,
+    )
+
+
+def block_bytes(file_bytes: int) -> int:
+    """How large the pieces of an upload are: S3 takes 10,000 of them at most."""
+    return max(BLOCK_BYTES, -(-file_bytes // 10_000))
 
 
 def polars_storage_options() -> dict[str, str]:
@@ -56,6 +71,16 @@ def s3_errors() -> tuple[type[BaseException], ...]:
     return (BotoCoreError, ClientError, OSError)
 
 
+def is_no_bucket(error: BaseException | None) -> bool:
+    """Whether the bucket is missing rather than the object: s3fs calls both FileNotFoundError."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict) and response.get("Error", {}).get("Code") == "NoSuchBucket":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def s3_finding(uri: str, error: BaseException) -> S3Finding:
     """Say what an error of `s3_errors` means and what to do about it."""
     from botocore.exceptions import (
@@ -72,7 +97,7 @@ def s3_finding(uri: str, error: BaseException) -> S3Finding:
     if isinstance(error, NoCredentialsError):
         sentence = "there are no S3 credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile."
         return S3Finding(sentence, retryable=False, no_credentials=True)
-    if isinstance(error, FileNotFoundError) and "bucket" in said.lower():
+    if is_no_bucket(error):
         return S3Finding(f"there is no bucket {bucket!r}. Create it, or correct the URI.", retryable=False)
     if isinstance(error, FileNotFoundError):
         return S3Finding("there is no such object. Correct the URI.", retryable=False)

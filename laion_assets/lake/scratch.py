@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from laion_assets.lake.errors import is_no_room
+
 PREFIX = ".scratch-"
 RESUMABLE_PREFIX = ".resume-"
 _LOCK = ".lock"
@@ -64,6 +66,10 @@ def resumable(folder: Path, name: str) -> Iterator[Path]:
         os.utime(path)
         yield path
         shutil.rmtree(path, ignore_errors=True)
+    except BaseException as error:
+        if is_no_room(error):  # what is kept would be in the way of whoever makes room
+            shutil.rmtree(path, ignore_errors=True)
+        raise
     finally:
         _remove_if_empty(path)
         os.close(lock)

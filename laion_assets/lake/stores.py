@@ -5,6 +5,7 @@ whoever wrote it.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from laion_assets.lake import scratch
 from laion_assets.lake.errors import LakeError, is_no_room
-from laion_assets.lake.s3 import polars_storage_options, s3_errors, s3_files, s3_finding
+from laion_assets.lake.s3 import block_bytes, is_no_bucket, polars_storage_options, s3_errors, s3_files, s3_finding
 
 
 class Store(Protocol):
@@ -78,8 +79,7 @@ class LocalStore:
             _flush(written)
         for written, uri in files:
             _make_durably(Path(uri).parent)
-            written.replace(uri)
-            _flush(Path(uri).parent)
+            _move(written, Path(uri))
 
     @contextlib.contextmanager
     def local_file(self, uri: str) -> Iterator[Path]:
@@ -140,7 +140,7 @@ class S3Store:
         """Upload one after the other."""
         for written, uri in files:
             with _explained(uri):
-                self._files.put_file(str(written), uri)
+                self._files.put_file(str(written), uri, chunksize=block_bytes(written.stat().st_size))
 
     @contextlib.contextmanager
     def local_file(self, uri: str) -> Iterator[Path]:
@@ -150,7 +150,11 @@ class S3Store:
         with scratch.private(folder) as path:
             copy = path / uri.rsplit("/", 1)[-1]
             with _explained(uri):
-                self._files.get_file(uri, str(copy))
+                etag = None
+                # Large objects come in several requests: one replaced in between would be glued from two.
+                while etag != (now := self._files.info(uri)["ETag"]):
+                    etag = now
+                    self._files.get_file(uri, str(copy))
             yield copy
 
     def delete(self, uri: str) -> None:
@@ -169,7 +173,7 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except s3_errors() as error:
-        absent = isinstance(error, FileNotFoundError) and "bucket" not in str(error).lower()
+        absent = isinstance(error, FileNotFoundError) and not is_no_bucket(error)
         if absent or is_no_room(error):
             raise
         raise LakeError(f"{uri}: {s3_finding(uri, error).sentence}") from error
@@ -181,6 +185,21 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _move(written: Path, target: Path) -> None:
+    try:
+        written.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # Files of one pass share the last one's scratch, and somebody has put this one's folder on another disk.
+        with scratch.private(target.parent) as beside:
+            copy = beside / target.name
+            shutil.copyfile(written, copy)
+            _flush(copy)
+            copy.replace(target)
+    _flush(target.parent)
 
 
 def _make_durably(folder: Path) -> None:
