@@ -7,14 +7,14 @@ import functools
 import html
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from laion_assets.sandbox.faults import FAULTS
 from laion_assets.sandbox.hosts import METADATA_SERVICE, PRIVATE_ADDRESS, Host
 from laion_assets.sandbox.http import Answer, Request, head
 from laion_assets.sandbox.images import Images
+from laion_assets.sandbox.pages import page_number
 from laion_assets.sandbox.rope import Rope
-from laion_assets.sandbox.urls import page_number
 
 CUT_AT = 0.6
 SLOW_FIRST_BYTE_S = 1.5
@@ -30,7 +30,7 @@ SVG = b"""<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="20
 class Answers:
     """Answers of the sandbox's web. Holds the little state there is: who has been turned away once."""
 
-    def __init__(self, images: Images, hosts: list[Host], port: int) -> None:
+    def __init__(self, images: Images, hosts: Sequence[Host], port: int) -> None:
         """Serve ``images`` under ``hosts``, all on one port."""
         self._images = images
         self._pages = images.pages

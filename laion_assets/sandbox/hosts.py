@@ -4,6 +4,7 @@ Host shares follow what high-resolution rows show: one shop holds 14 %, the ten 
 Zipf-like tail the rest. Each host has one address in 127.0.0.0/8; 127.0.x.y stays free for the hub and others.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,8 @@ def host_shares(count: int) -> npt.NDArray[np.float64]:
     )
 
 
-def make_hosts(count: int, *, named_share: float) -> list[Host]:
+@functools.lru_cache(maxsize=8)
+def make_hosts(count: int, *, named_share: float) -> tuple[Host, ...]:
     """The hosts, largest first. The ten largest have no names, so that the name server is not what is measured."""
     every = round(1 / named_share) if named_share > 0 else 0
     hosts = []
@@ -55,4 +57,4 @@ def make_hosts(count: int, *, named_share: float) -> list[Host]:
         named = every and rank >= 10 and rank % every == 0
         style = 0 if rank == 0 else 1 + rank % 5
         hosts.append(Host(address, f"img.shop-{rank:04d}.test" if named else None, style))
-    return hosts
+    return tuple(hosts)

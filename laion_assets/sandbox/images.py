@@ -6,6 +6,9 @@ Composes nothing until asked, so that a catalogue of millions of pages costs onl
 import functools
 import random
 
+import numpy as np
+import numpy.typing as npt
+
 from laion_assets.sandbox import jpeg, png
 from laion_assets.sandbox.encoded import EncodedImages
 from laion_assets.sandbox.faults import FAULT_NUMBER
@@ -28,6 +31,27 @@ class Images:
     def content_type(self, page: int) -> str:
         """The media type an honest server would name."""
         return f"image/{image_format(int(self.pages.kind[page])) or 'jpeg'}"
+
+    def file_bytes(self) -> npt.NDArray[np.int64]:
+        """The size of every page's file; 0 where there is none. Equal to ``body(page).length``, but fast for many."""
+        pages = self.pages
+        found = np.zeros(len(pages), dtype=np.int64)
+        is_jpeg = pages.kind < PNG
+        group = (pages.kind.astype(np.int64) * 256 + pages.level) * 256 + pages.extras
+        for key in np.unique(group[is_jpeg]):
+            chosen = is_jpeg & (group == key)
+            found[chosen] = jpeg.lengths(
+                pages.true_width[chosen].astype(np.int64),
+                pages.true_height[chosen].astype(np.int64),
+                mode=jpeg.MODES[key >> 16],
+                level=int(key >> 8 & 255),
+                extras=EXTRAS[int(key & 255)][1],
+            )
+        truncated = pages.fault == FAULT_NUMBER["truncated_file"]
+        found[truncated] = (found[truncated] * TRUNCATED_AT).astype(np.int64)
+        for page in np.flatnonzero(~is_jpeg & (pages.kind != NO_IMAGE)):
+            found[page] = self._compose(int(page)).length
+        return found
 
     def _compose(self, page: int) -> Rope:
         pages = self.pages

@@ -10,7 +10,11 @@ import functools
 import random
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 RESTART_MCUS = 8
+DISTINCT_INTERVALS = 4
 
 NONZERO_AC = (0.0, 0.25, 0.6, 1.2, 2.2, 3.6, 5.5, 8.0, 11.5, 16.0, 22.0, 30.0)
 """Mean number of non-zero AC coefficients in a luma block, by level of detail."""
@@ -40,14 +44,13 @@ AC_CHROMA = (
 
 @dataclass(frozen=True)
 class ScanKind:
-    """What one scan codes: the blocks of an MCU (True for chroma), the spectral band, the detail, the colours."""
+    """What one scan codes: the blocks of an MCU (True for chroma), the spectral band, the level of detail."""
 
     blocks: tuple[bool, ...]
     components: tuple[int, ...]
     first: int
     last: int
     level: int
-    palette: int
 
 
 @dataclass(frozen=True)
@@ -64,28 +67,28 @@ class ScanTemplate:
         cycles, rest = divmod(whole, 8)
         return [(self.cycle, cycles), (self.cycle[: self.starts[rest]], 1), (self.tails[last + 1], 1)]
 
-    def length(self, mcus: int) -> int:
-        """How many bytes ``pieces`` holds."""
-        whole, last = divmod(mcus - 1, RESTART_MCUS)
-        cycles, rest = divmod(whole, 8)
-        return len(self.cycle) * cycles + self.starts[rest] + len(self.tails[last + 1])
+    def lengths(self, mcus: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How many bytes ``pieces`` holds, for many numbers of MCUs at once."""
+        whole, last = np.divmod(mcus - 1, RESTART_MCUS)
+        cycles, rest = np.divmod(whole, 8)
+        tails = np.array([len(tail) for tail in self.tails])
+        return len(self.cycle) * cycles + np.array(self.starts)[rest] + tails[last + 1]
 
 
 @functools.cache
 def template(kind: ScanKind) -> ScanTemplate:
     """The intervals of one kind of scan; made once per process."""
-    intervals = [_Interval(kind, number) for number in range(9)]
+    prefixes = [_Interval(kind, number).prefixes() for number in range(DISTINCT_INTERVALS)]
     cycle = b""
     starts = [0]
-    for number, interval in enumerate(intervals[:8]):
-        cycle += interval.encode(RESTART_MCUS) + bytes([0xFF, 0xD0 + number])
+    for number in range(8):
+        cycle += prefixes[number % DISTINCT_INTERVALS][-1] + bytes([0xFF, 0xD0 + number])
         starts.append(len(cycle))
-    tails = (b"", *(intervals[8].encode(count) for count in range(1, RESTART_MCUS + 1)))
-    return ScanTemplate(cycle, tuple(starts), tails)
+    return ScanTemplate(cycle, tuple(starts), (b"", *prefixes[0]))
 
 
 class _Interval:
-    """Eight MCUs of made-up coefficients: a slow drift of brightness, sparse detail, one pair of colours."""
+    """Eight MCUs of made-up coefficients: a slow drift of brightness, sparse detail, one colour."""
 
     def __init__(self, kind: ScanKind, number: int) -> None:
         """Draw the coefficients; ``random.random`` gives the same numbers in every Python version."""
@@ -94,7 +97,7 @@ class _Interval:
         self.mcus: list[list[list[int]]] = []
         brightness = int(draw() * 50) - 25
         tint = [int(8 + draw() * 14), int(8 + draw() * 14)]
-        signs = (1 if kind.palette & 1 else -1, 1 if kind.palette & 2 else -1)
+        signs = (1 if draw() < 0.5 else -1, 1 if draw() < 0.5 else -1)
         density = NONZERO_AC[kind.level]
         for _ in range(RESTART_MCUS):
             blocks = []
@@ -112,12 +115,13 @@ class _Interval:
                 blocks.append(coefficients)
             self.mcus.append(blocks)
 
-    def encode(self, mcus: int) -> bytes:
-        """The first ``mcus`` MCUs as one byte-aligned, stuffed interval."""
+    def prefixes(self) -> list[bytes]:
+        """The first 1 to 8 MCUs, each as one byte-aligned, stuffed interval."""
+        found = []
         kind = self.kind
         bits = length = 0
         previous = [0] * 4
-        for blocks in self.mcus[:mcus]:
+        for blocks in self.mcus:
             for is_chroma, component, block in zip(kind.blocks, kind.components, blocks, strict=True):
                 dc_codes, ac_codes = _codes()[1 if is_chroma else 0]
                 if kind.first == 0:
@@ -149,9 +153,10 @@ class _Interval:
                     code, width = ac_codes[0x00]
                     bits = (bits << width) | code
                     length += width
-        padding = -length % 8
-        bits = (bits << padding) | ((1 << padding) - 1)
-        return bits.to_bytes((length + padding) // 8, "big").replace(b"\xff", b"\xff\x00")
+            padding = -length % 8
+            padded = (bits << padding) | ((1 << padding) - 1)
+            found.append(padded.to_bytes((length + padding) // 8, "big").replace(b"\xff", b"\xff\x00"))
+        return found
 
 
 def _magnitude_bits(value: int, category: int) -> int:

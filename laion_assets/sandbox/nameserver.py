@@ -14,6 +14,7 @@
 import asyncio
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 
 from laion_assets.sandbox.hosts import METADATA_SERVICE, PRIVATE_ADDRESS, Host
 
@@ -23,7 +24,7 @@ TTL_S = 60
 class NameServer(asyncio.DatagramProtocol):
     """Answers questions for names under .test and .invalid."""
 
-    def __init__(self, hosts: list[Host]) -> None:
+    def __init__(self, hosts: Sequence[Host]) -> None:
         """Know the named hosts among ``hosts``."""
         self._addresses = {host.name: host.address for host in hosts if host.name}
         self._hosts = hosts

@@ -5,6 +5,7 @@ same one) and live in ``rows``; how a page is served lives in ``answers`` and ``
 """
 
 import functools
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from laion_assets.sandbox.draws import Draws, Ids
 from laion_assets.sandbox.encoded import ENCODED_KINDS, ENCODED_SIZES
 from laion_assets.sandbox.faults import FAULT_NUMBER, FAULTS
 from laion_assets.sandbox.hosts import host_shares
-from laion_assets.sandbox.jpeg import Extras
+from laion_assets.sandbox.jpeg_segments import Extras
 from laion_assets.sandbox.spec import SandboxSpec
 
 SIZES_FILE = Path(__file__).with_name("laion_hr_sizes.parquet")
+
+PAGE_NUMBER = re.compile(rb"-([0-9a-f]{8})(?![0-9a-f])")
+"""Finds a page's number in a request target, where it stands as a dash and eight hexadecimal digits."""
 
 IMAGE_KINDS = (*(f"jpeg_{number}" for number in range(len(jpeg.MODES))), "png", *ENCODED_KINDS)
 """How an image is made. JPEG kinds are numbered as ``jpeg.MODES``."""
@@ -99,6 +103,12 @@ class Pages:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
+def page_number(target: bytes) -> int | None:
+    """The number of the page a request target asks for; ``None`` where it names none."""
+    found = PAGE_NUMBER.search(target)
+    return int(found[1], 16) if found else None
+
+
 def image_format(kind: int) -> str | None:
     """``jpeg``, ``png``, ``webp``, ``avif`` or ``gif``; ``None`` for NO_IMAGE."""
     return None if kind == NO_IMAGE else IMAGE_KINDS[kind].split("_")[0]
@@ -138,9 +148,10 @@ def make_pages(spec: SandboxSpec) -> Pages:
 
 @functools.lru_cache(maxsize=1)
 def _published_sizes() -> npt.NDArray[np.int32]:
-    import pyarrow.parquet as pq
+    # Here and not above: a sandbox found in the cache starts without polars.
+    import polars as pl
 
-    table = pq.read_table(SIZES_FILE)
+    table = pl.read_parquet(SIZES_FILE)
     return np.stack([table["width"].to_numpy(), table["height"].to_numpy()], axis=1).astype(np.int32)
 
 

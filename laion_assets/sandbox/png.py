@@ -39,16 +39,12 @@ def compose(width: int, height: int, kind: PngKind = KINDS[0], *, text: str = ""
     end = tail + b"\x03\x00" + struct.pack(">I", checksum[1] << 16 | checksum[0])
     length = 2 + len(band) * bands + len(end)
     crc = zlib.crc32(b"IDAT\x78\x01")
-    for _ in range(bands):
-        crc = zlib.crc32(band, crc)
-    crc = zlib.crc32(end, crc)
+    crc = zlib.crc32(end, zlib.crc32(band * bands, crc))
     header = b"\x89PNG\r\n\x1a\n" + _chunk(
         b"IHDR", struct.pack(">IIBBBBB", width, height, kind.bits, kind.colour_type, 0, 0, 0)
     )
     if kind.colour_type == 3:
-        header += _chunk(
-            b"PLTE", bytes((index * step) % 256 for index in range(1 << kind.bits) for step in (37, 91, 11))
-        )
+        header += _palette(1 << kind.bits)
     if text:
         header += _chunk(b"tEXt", b"Comment\x00" + text.encode("latin-1", "replace"))
     return Rope.of(
@@ -68,13 +64,23 @@ def _chunk(name: bytes, payload: bytes) -> bytes:
 def _band(width: int, kind: PngKind, rows: int) -> tuple[bytes, int, tuple[int, int]]:
     """Deflated rows ending in a full flush, how many raw bytes they are, and their Adler-32 halves."""
     row_bytes = -(-width * CHANNELS[kind.colour_type] * kind.bits // 8)
-    draw = random.Random(f"{kind.colour_type}:{kind.bits}").random  # noqa: S311
-    motif = bytes(int(draw() * 256) for _ in range(48))
-    raw = b"".join(b"\x00" + (motif * (row_bytes // 48 + 2))[row % 16 : row % 16 + row_bytes] for row in range(rows))
+    line = _motif(kind) * (row_bytes // 48 + 2)
+    raw = b"".join(b"\x00" + line[row : row + row_bytes] for row in range(rows))
     deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
     packed = deflate.compress(raw) + deflate.flush(zlib.Z_FULL_FLUSH)
     value = zlib.adler32(raw)
     return packed, len(raw), (value & 0xFFFF, value >> 16)
+
+
+@functools.cache
+def _motif(kind: PngKind) -> bytes:
+    draw = random.Random(f"{kind.colour_type}:{kind.bits}").random  # noqa: S311
+    return bytes(int(draw() * 256) for _ in range(48))
+
+
+@functools.cache
+def _palette(colours: int) -> bytes:
+    return _chunk(b"PLTE", bytes((index * step) % 256 for index in range(colours) for step in (37, 91, 11)))
 
 
 def _adler_join(first: tuple[int, int], second: tuple[int, int], second_bytes: int) -> tuple[int, int]:

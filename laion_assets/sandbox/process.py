@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from laion_assets.sandbox.publication import default_cache
 from laion_assets.sandbox.spec import Ports, SandboxError, SandboxSpec
 
 if TYPE_CHECKING:
@@ -95,6 +94,12 @@ class RunningSandbox:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
             return json.loads(answer.read())
+
+
+def default_cache() -> Path:
+    """Where generated files are kept unless told otherwise."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "laion-assets" / "sandbox"
 
 
 @contextlib.contextmanager

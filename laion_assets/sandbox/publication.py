@@ -6,7 +6,6 @@ nothing that looks finished.
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -66,12 +65,6 @@ class Publication:
         return Pages.load(self.folder / "pages.npz")
 
 
-def default_cache() -> Path:
-    """Where generated files are kept unless told otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "laion-assets" / "sandbox"
-
-
 def publish(
     spec: SandboxSpec, ports: Ports, *, folder: Path, encoded: EncodedImages, progress: Callable[[str], None]
 ) -> Publication:
@@ -108,7 +101,7 @@ def _write(
     repository.mkdir()
     pages = make_pages(spec)
     pages.save(folder / "pages.npz")
-    images = Images(pages, encoded)
+    file_bytes = Images(pages, encoded).file_bytes()
     defects = make_defects(spec)
     truths = []
     names = []
@@ -118,7 +111,7 @@ def _write(
         part.table.write_parquet(
             repository / names[-1], compression="snappy", row_group_size=max(1, -(-spec.rows_per_part // ROW_GROUPS))
         )
-        truths.append(part_truth(spec, pages, images, number, part))
+        truths.append(part_truth(spec, pages, file_bytes, number, part))
         progress(f"part {number + 1} of {spec.parts} written")
     pl.concat(truths).write_parquet(folder / "truth.parquet")
     (repository / "README.md").write_text(README)

@@ -11,7 +11,7 @@ import html
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Sockets:
             each.close()
 
 
-def bind(spec: SandboxSpec, hosts: list[Host]) -> Sockets:
+def bind(spec: SandboxSpec, hosts: Sequence[Host]) -> Sockets:
     """Bind every address of a sandbox.
 
     Raises:

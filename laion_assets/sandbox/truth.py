@@ -4,12 +4,12 @@ One row per (part, row). Tests, benchmarks and the demo compare the platform's f
 """
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from laion_assets.sandbox.defects import DEFECTS
 from laion_assets.sandbox.faults import FAULTS, NO_FAULT
 from laion_assets.sandbox.hosts import make_hosts
-from laion_assets.sandbox.images import Images
 from laion_assets.sandbox.pages import IMAGE_KINDS, NO_IMAGE, Pages, image_format
 from laion_assets.sandbox.rows import Part
 from laion_assets.sandbox.spec import SandboxSpec
@@ -43,7 +43,9 @@ def part_key(part: int) -> str:
     return f"part-{part:05d}"
 
 
-def part_truth(spec: SandboxSpec, pages: Pages, images: Images, number: int, part: Part) -> pl.DataFrame:
+def part_truth(
+    spec: SandboxSpec, pages: Pages, file_bytes: npt.NDArray[np.int64], number: int, part: Part
+) -> pl.DataFrame:
     """The truth about one part's rows."""
     page = part.page
     fault = pages.fault[page]
@@ -70,7 +72,7 @@ def part_truth(spec: SandboxSpec, pages: Pages, images: Images, number: int, par
             "format": pl.Series([image_format(number) for number in range(len(IMAGE_KINDS))]).gather(
                 np.where(reachable, kind, 0)
             ),
-            "file_bytes": [images.body(int(each)).length for each in page],
+            "file_bytes": file_bytes[page],
             "_reachable": reachable,
         }
     )

@@ -4,8 +4,6 @@ A page's number stands in its URL as a dash and eight hexadecimal digits, which 
 again without a table of URLs. Everything else in a URL is decoration.
 """
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -16,13 +14,78 @@ from laion_assets.sandbox.hosts import METADATA_SERVICE, NOTHING_LISTENS, PRIVAT
 from laion_assets.sandbox.pages import EXTENSIONS, Pages
 from laion_assets.sandbox.spec import Ports, SandboxSpec
 
-PAGE_NUMBER = re.compile(rb"-([0-9a-f]{8})(?![0-9a-f])")
-"""Finds a page's number in a request target."""
-
 HTTPS_SHARE = 0.87
 """Of hosts, where the sandbox serves TLS at all."""
 
-SLUG_WORDS = ["blue", "summer", "dress", "vintage", "poster", "garden", "kitchen", "wedding", "black", "white", "leather", "shoes", "modern", "sofa", "mountain", "lake", "portrait", "sunset", "city", "street", "food", "recipe", "chocolate", "cake", "watch", "silver", "ring", "gold", "necklace", "running", "jacket", "wool", "coffee", "table", "lamp", "rustic", "wood", "floor", "bath", "bedroom", "curtain", "pillow", "camera", "lens", "phone", "case", "laptop", "sleeve", "bag", "hat", "flower", "bouquet", "tree", "forest", "beach", "island", "harbour", "bridge", "castle", "church", "train", "car", "bicycle", "dog", "cat", "horse", "bird"]
+SLUG_WORDS = [
+    "blue",
+    "summer",
+    "dress",
+    "vintage",
+    "poster",
+    "garden",
+    "kitchen",
+    "wedding",
+    "black",
+    "white",
+    "leather",
+    "shoes",
+    "modern",
+    "sofa",
+    "mountain",
+    "lake",
+    "portrait",
+    "sunset",
+    "city",
+    "street",
+    "food",
+    "recipe",
+    "chocolate",
+    "cake",
+    "watch",
+    "silver",
+    "ring",
+    "gold",
+    "necklace",
+    "running",
+    "jacket",
+    "wool",
+    "coffee",
+    "table",
+    "lamp",
+    "rustic",
+    "wood",
+    "floor",
+    "bath",
+    "bedroom",
+    "curtain",
+    "pillow",
+    "camera",
+    "lens",
+    "phone",
+    "case",
+    "laptop",
+    "sleeve",
+    "bag",
+    "hat",
+    "flower",
+    "bouquet",
+    "tree",
+    "forest",
+    "beach",
+    "island",
+    "harbour",
+    "bridge",
+    "castle",
+    "church",
+    "train",
+    "car",
+    "bicycle",
+    "dog",
+    "cat",
+    "horse",
+    "bird",
+]
 LOCAL_WORDS = ("café", "straße", "niño", "été", "красота", "東京", "写真", "öl")
 
 _SIXTEEN_BITS = np.array([f"{number:04x}" for number in range(1 << 16)])
@@ -62,12 +125,6 @@ def page_urls(spec: SandboxSpec, pages: Pages, ports: Ports, ids: npt.NDArray[np
     joint = pl.when(path.str.contains("?", literal=True)).then(pl.lit("&")).otherwise(pl.lit("?"))
     tail = pl.when(pl.col("tail") == "").then(pl.lit("")).otherwise(joint + pl.col("tail"))
     return frame.select((pl.col("origin") + path + tail).alias("url"))["url"]
-
-
-def page_number(target: bytes) -> int | None:
-    """The number of the page a request target asks for; ``None`` where it names none."""
-    found = PAGE_NUMBER.search(target)
-    return int(found[1], 16) if found else None
 
 
 def _styles(spec: SandboxSpec) -> npt.NDArray[np.int64]:
