@@ -1,0 +1,221 @@
+"""Recommendations with what each would leave, and how to download: chosen by the figures.
+
+The numbers are measured in ``yields``; only the words are here.
+"""
+
+from functools import partial
+from typing import Any
+
+from laion_assets.statistics.document import Criterion, Statement, Statistics
+from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT
+from laion_assets.statistics.statements import say
+
+WORTH_RETRYING = 0.01
+LEAVES = " It leaves {rows} images, {bytes}."
+
+
+def recommendations(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    """What to keep and what to drop."""
+    if found.coverage.sample_rows == 0:
+        return []
+    return [
+        *_classes(found, document),
+        *_declared_small(found, document),
+        *_swapped(found, document),
+        *_true_size(found, document),
+        *_high(found, document),
+        *_filters(found, document),
+        *_enough(found, document),
+    ]
+
+
+def _leaves(name: str, found: Statistics) -> tuple[str, dict[str, str]]:
+    if found.reach is None:
+        return " It leaves {rows} rows, as far as their links still work.", {"rows": f"yields/{name}/rows count"}
+    return LEAVES, {"rows": f"yields/{name}/rows count", "bytes": f"yields/{name}/bytes bytes"}
+
+
+def _classes(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    if not _kind(found, "straddles_buckets"):
+        return []
+    template = (
+        "Class sizes by the short side. The historical scheme would throw away {share} of the rows although both of "
+        "their sides are large enough."
+    )
+    return [say(document, "short_side", template, share="anomaly/kinds/straddles_buckets/share percent")]
+
+
+def _declared_small(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    exact = next(k.declared_all for k in found.anomaly.kinds if k.kind == "declared_below_minimum")
+    if not (exact.count if exact else _kind(found, "declared_below_minimum")):
+        return []
+    path = "anomaly/kinds/declared_below_minimum/" + ("declared_all" if exact else "share")
+    template = "Exclude the {share} of rows that declare a side below {side} px before asking for anything."
+    places = {"share": f"{path} percent", "side": "declared_minimum_side_px tidy"}
+    return [say(document, "declared_small", template, **places)]
+
+
+def _swapped(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    share = next(k.share for k in found.anomaly.kinds if k.kind == "declared_swapped").estimate
+    if share is None or share <= 0.5:
+        return []
+    return [say(document, "swapped", "Exchange the width and height columns in the dataset's configuration.")]
+
+
+def _true_size(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    side = {"side": "requirement/minimum_side_px tidy"}
+    ending, places = _leaves("required", found)
+    if found.reach is None:
+        template = "Probe a sample before downloading: declared sizes do not tell what the web serves now."
+        return [say(document, "required", template)]
+    too_small = next(t for t in found.thresholds if t.minimum_side_px == found.requirement.minimum_side_px)
+    share = too_small.views.true_sample
+    if share is None or share.n == 0:
+        return []
+    if share.count < share.n:
+        template = "Enforce {side} px on the image itself while downloading; the metadata cannot be trusted for it."
+    else:
+        template = "Keep the check for {side} px while downloading, although no sampled image failed it."
+    return [say(document, "required", template + ending, **side, **places)]
+
+
+def _high(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    kept = next(choice for choice in found.yields if choice.id == "high")
+    if kept.rows.estimate is None:
+        return []
+    ending, places = _leaves("high", found)
+    side = {"side": "requirement/minimum_high_side_px tidy"}
+    wanted = found.requirement.rows_wanted
+    if kept.share.count == 0:
+        return [say(document, "high", "Do not ask for {side} px and more: the sample holds no such image.", **side)]
+    if wanted is None:
+        start = "Take only {side} px and more where detail matters more than numbers."
+    elif kept.rows.low is not None and kept.rows.low >= wanted:
+        start = "Take only {side} px and more: that alone gives the images wanted."
+    else:
+        start = "Do not restrict to {side} px and more: that would not give the images wanted."
+    return [say(document, "high", start + ending, **side, **places)]
+
+
+def _filters(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    """Watermarks, unsafe images, captions, similarity: advised where the requirement is not met, else optional."""
+    missed = {line.id for line in found.criteria if line.verdict != "met"}
+    kept = {choice.id for choice in found.yields}
+    lines = []
+    for name, criterion, must, may in (
+        ("safe", "unsafe", "Drop likely unsafe images.", "Dropping likely unsafe images costs little."),
+        ("no_watermark", "watermarks", "Drop likely watermarks.", "Dropping likely watermarks is optional."),
+        ("captions", "captions", "Drop captions that say nothing.", "Dropping captions that say nothing costs little."),
+    ):
+        if name in kept:
+            ending, places = _leaves(name, found)
+            lines.append(say(document, name, (must if criterion in missed else may) + ending, **places))
+    if "similarity" in kept:
+        ending, places = _leaves("similarity", found)
+        start = "Raise similarity within each language group rather than by one cut-off, if captions must fit closely."
+        lines.append(say(document, "similarity", start + ending, **places))
+    return lines
+
+
+def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    line = _criterion(found, "rows")
+    if line is None:
+        return []
+    places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count"}
+    if line.verdict == "met":
+        template = "All filters together still leave {rows} images, more than the {wanted} wanted: apply them all."
+    elif line.verdict == "not met":
+        template = "All filters together leave {rows} images, fewer than the {wanted} wanted: choose among them."
+    else:
+        template = "All filters together leave about {rows} images; whether that reaches the {wanted} wanted is open."
+    return [say(document, "enough", template, **places)]
+
+
+def download_strategy(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    """How to go about downloading what all filters together leave."""
+    tell, plan, reach = partial(say, document), found.strategy, found.reach
+    if plan is None or reach is None:
+        return []
+    if not plan.images.estimate:
+        return [tell("nothing", "There is nothing to download: no sampled row passes all filters and answers.")]
+    lines = [
+        tell(
+            "filter_first",
+            "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} "
+            "({low} to {high}) images will come, {bytes}.",
+            all="coverage/population count",
+            attempts="strategy/attempts count",
+            images="strategy/images count",
+            low="strategy/images/low count",
+            high="strategy/images/high count",
+            bytes="strategy/bytes bytes",
+        )
+    ]
+    if (reach.our_fault.estimate or 0) > MANY_OUR_FAULT:
+        lines.append(
+            tell(
+                "fix_first",
+                "Repair our own resolver or network first: it failed on {share} of the probes.",
+                share="reach/our_fault percent",
+            )
+        )
+    if plan.wasted_bytes.estimate:
+        lines.append(
+            tell(
+                "header_first",
+                "Read the header before the body: it saves {bytes} of images that turn out too small.",
+                bytes="strategy/wasted_bytes bytes",
+            )
+        )
+    lines.extend(_pace(found, document))
+    if (reach.undecided.estimate or 0) > WORTH_RETRYING:
+        template = "Ask again later for what was only busy: {share} of the rows failed in a way that may pass."
+        lines.append(tell("retry", template, share="reach/undecided percent"))
+    else:
+        lines.append(tell("no_retry", "One pass is enough: hardly any failure is of a kind that passes."))
+    if reach.opted_out.count:
+        lines.append(
+            tell("opt_out", "Honour X-Robots-Tag: {share} of the rows opt out.", share="reach/opted_out percent")
+        )
+    if plan.attempts_for_rows_wanted is not None:
+        places = {"wanted": "requirement/rows_wanted count", "attempts": "strategy/attempts_for_rows_wanted count"}
+        if plan.attempts_for_rows_wanted <= plan.attempts:
+            template = "For {wanted} images, asking for {attempts} rows is enough: a random part of them will do."
+            lines.append(tell("part_is_enough", template, **places))
+        else:
+            template = "{wanted} images would take {attempts} rows, more than pass the filters: relax a filter."
+            lines.append(tell("not_enough", template, **places))
+    return lines
+
+
+def _pace(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    plan = found.strategy
+    if plan is None or plan.line_hours is None or plan.busiest_host_hours is None:
+        return []
+    places = {
+        "line": "strategy/line_hours hours",
+        "rate": "requirement/bandwidth_mbit_s tidy",
+        "host": "strategy/busiest_host_hours hours",
+        "requests": "requirement/requests_per_host_s tidy",
+    }
+    if plan.busiest_host_hours > plan.line_hours:
+        template = (
+            "Politeness sets the pace, not the line: at {requests} requests a second the busiest host alone needs "
+            "{host}, while {rate} Mbit/s would carry the bytes in {line}. Start with that host and keep it busy."
+        )
+    else:
+        template = (
+            "The line sets the pace: {rate} Mbit/s carry the bytes in {line}; at {requests} requests a second the "
+            "busiest host needs {host}."
+        )
+    share = found.hosts.top_1.estimate if found.hosts.top_1 else None
+    shuffle = " Shuffle hosts, or one shop's rows line up." if share is not None and share >= CROWDED_HOST else ""
+    return [say(document, "pace", template + shuffle, **places)]
+
+
+def _kind(found: Statistics, name: str) -> int:
+    return next(kind.share.count for kind in found.anomaly.kinds if kind.kind == name)
+
+
+def _criterion(found: Statistics, name: str) -> Criterion | None:
+    return next((line for line in found.criteria if line.id == name), None)

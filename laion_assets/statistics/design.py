@@ -1,0 +1,202 @@
+"""Estimates from a sample whose rows carry weights: which rows, how much each stands for, which formula applies.
+
+Formulas of single intervals are in ``intervals``; exact figures of whole populations are in ``distribution``.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from laion_assets.statistics.document import Bounds, Distribution, Estimate, Share
+from laion_assets.statistics.intervals import (
+    Bools,
+    Floats,
+    nothing,
+    order_ranks,
+    student_t,
+    wilson,
+    wilson_share,
+    worst_case,
+)
+
+PERCENTILES = (25, 50, 75, 90, 95, 99)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample by the weight of each row: how many rows of the population it stands for."""
+
+    weight: Floats
+
+    def __post_init__(self) -> None:
+        if len(self.weight) and not (np.isfinite(self.weight).all() and self.weight.min() >= 1 - 1e-9):
+            raise ValueError("sample: a weight is below 1 or not finite, so it stands for less than its own row.")
+
+    @cached_property
+    def population(self) -> int:
+        """Rows the sample stands for."""
+        return round(math.fsum(self.weight))
+
+    @cached_property
+    def everything(self) -> Bools:
+        """The domain of all rows."""
+        return np.ones(len(self.weight), dtype=np.bool_)
+
+    @cached_property
+    def strata(self) -> tuple[Floats, NDArray[np.intp]]:
+        """The distinct weights, and for each row which of them it has."""
+        # Weights that differ in the last bits only are one stratum.
+        values, codes = np.unique(np.round(self.weight, 9), return_inverse=True)
+        return values, codes
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows stand for different numbers of rows."""
+        return len(self.strata[0]) > 1
+
+    def share(self, having: Bools, domain: Bools | None = None) -> Share:
+        """Share of the rows in ``domain`` that have the property."""
+        inside = self.everything if domain is None else domain
+        count, n = int((having & inside).sum()), int(inside.sum())
+        if n == 0:
+            return wilson_share(0, 0, 0)
+        if not self.weighted:
+            return wilson_share(count, n, n * self.population / len(self.weight))
+        ratio, size = self._effective_rows(having, inside)
+        low, high = wilson(min(max(ratio, 0.0), 1.0), size)
+        return Share(count=count, n=n, estimate=ratio, low=low, high=high, method="wilson_effective")
+
+    def mean(self, values: Floats, domain: Bools) -> Estimate:
+        """Mean of ``values`` over the rows in ``domain``."""
+        n = int(domain.sum())
+        if n == 0:
+            return nothing()
+        mean, error, degrees = self._ratio(values, domain)
+        if not self.weighted and len(self.weight) >= self.population:
+            return Estimate(estimate=mean, low=mean, high=mean, n=n, method="census")
+        method = "ratio_linearised" if self.weighted else "normal_fpc"
+        return _around(mean, error, degrees, n, method)
+
+    def total(self, values: Floats, domain: Bools) -> Estimate:
+        """Sum of ``values`` over all rows of the population that belong to ``domain``."""
+        n = int(domain.sum())
+        if len(self.weight) == 0:
+            return nothing()
+        inside = np.where(domain, values, 0.0)
+        total = math.fsum(self.weight * inside)
+        weights, codes = self.strata
+        variance, degrees = 0.0, 0
+        for stratum, weight in enumerate(weights):
+            part = inside[codes == stratum]
+            rows = len(part)
+            degrees += rows - 1
+            if weight > 1:
+                spread = float(part.var(ddof=1)) if rows > 1 else math.inf
+                variance += weight * weight * (1 - 1 / weight) * rows * spread
+        if variance == 0 and weights.max() <= 1:
+            return Estimate(estimate=total, low=total, high=total, n=n, method="census")
+        method = "ratio_linearised" if self.weighted else "normal_fpc"
+        around = _around(total, math.sqrt(variance), degrees, n, method)
+        floor = math.fsum(inside) if len(inside) and inside.min() >= 0 else -math.inf
+        low = None if around.low is None else max(around.low, floor)
+        return around.model_copy(update={"low": low})
+
+    def percentile(self, values: Floats, p: float, domain: Bools) -> Estimate:
+        """The ``p`` quantile (0 to 1) of ``values`` over the rows in ``domain``."""
+        chosen = values[domain]
+        n = len(chosen)
+        if n == 0:
+            return nothing()
+        if self.weighted:
+            return self._woodruff(values, p, domain)
+        ordered = np.sort(chosen)
+        value = float(np.quantile(ordered, p))
+        population = round(n * self.population / len(self.weight))
+        if n >= population:
+            return Estimate(estimate=value, low=value, high=value, n=n, method="census")
+        lower, upper = order_ranks(p, n, population)
+        return Estimate(
+            estimate=value,
+            low=None if lower is None else min(float(ordered[lower - 1]), value),
+            high=None if upper is None else max(float(ordered[upper - 1]), value),
+            n=n,
+            method="order_statistics_fpc",
+        )
+
+    def distribution(self, values: Floats, domain: Bools | None = None) -> Distribution:
+        """How ``values`` are spread over the rows in ``domain``; NaN rows are left out."""
+        inside = ~np.isnan(values) & (self.everything if domain is None else domain)
+        chosen = values[inside]
+        return Distribution(
+            n=len(chosen),
+            minimum=float(chosen.min()) if len(chosen) else None,
+            maximum=float(chosen.max()) if len(chosen) else None,
+            mean=self.mean(values, inside),
+            percentiles={f"p{p}": self.percentile(values, p / 100, inside) for p in PERCENTILES},
+        )
+
+    def bounds(self, having: Bools, measured: Bools) -> Bounds:
+        """Bounds on the share of all rows that have a property only the ``measured`` ones show."""
+        return worst_case(self.share(having & measured), self.share(having & measured | ~measured))
+
+    def _ratio(self, values: Floats, domain: Bools) -> tuple[float, float, int]:
+        """Weighted mean of ``values`` over ``domain``, its standard error, degrees of freedom."""
+        inside = domain.astype(np.float64)
+        clean = np.where(domain, values, 0.0)
+        size = math.fsum(self.weight * inside)
+        mean = math.fsum(self.weight * clean) / size
+        residual = inside * (clean - mean) / size
+        weights, codes = self.strata
+        variance, degrees = 0.0, -len(weights)
+        for stratum, weight in enumerate(weights):
+            rows = codes == stratum
+            n = int(rows.sum())
+            degrees += int((rows & domain).sum())
+            if weight > 1 and domain[rows].any():
+                spread = float(residual[rows].var(ddof=1)) if n > 1 else math.inf
+                variance += weight * weight * (1 - 1 / weight) * n * spread
+        return mean, math.sqrt(variance), degrees
+
+    def _woodruff(self, values: Floats, p: float, domain: Bools) -> Estimate:
+        order = np.argsort(values[domain], kind="stable")
+        ordered, weight = values[domain][order], self.weight[domain][order]
+        cumulative = np.cumsum(weight) / weight.sum()
+
+        def at(share: float) -> int:
+            return int(np.searchsorted(cumulative, share - 1e-12, side="left"))
+
+        value = float(ordered[min(at(p), len(ordered) - 1)])
+        _, size = self._effective_rows(values <= value, domain)
+        low, high = wilson(p, size)
+        return Estimate(
+            estimate=value,
+            low=float(ordered[at(low)]) if low >= cumulative[0] else None,
+            high=float(ordered[at(high)]) if high <= cumulative[-2:].min() else None,
+            n=len(ordered),
+            method="woodruff",
+        )
+
+    def _effective_rows(self, having: Bools, domain: Bools) -> tuple[float, float]:
+        """A share, and the rows of a simple sample that would show it as precisely (Korn & Graubard 1998)."""
+        ratio, error, _ = self._ratio(having.astype(np.float64), domain)
+        share = min(max(ratio, 0.0), 1.0)
+        if error > 0:
+            return share, max(share * (1 - share), 1e-12) / error**2
+        # All or none have it: no variance to see, so only the spread of the weights tells.
+        rows = self.weight[domain]
+        return share, float(rows.sum() ** 2 / (rows**2).sum()) if rows.max() > 1 else math.inf
+
+
+def _around(value: float, error: float, degrees: int, n: int, method: str) -> Estimate:
+    half = student_t(degrees) * error if error else 0.0
+    open_ended = degrees < 1 or not math.isfinite(half)
+    return Estimate(
+        estimate=value,
+        low=None if open_ended else value - half,
+        high=None if open_ended else value + half,
+        n=n,
+        method=method,
+    )

@@ -1,0 +1,393 @@
+"""The schema of ``statistics.json``: everything the report says, as numbers.
+
+The report, the picture's captions and the metadata in the Dagster UI are rendered from this document alone, so a
+number that is not here is not in the report. Measuring lives in the modules that fill it.
+
+Three views of a size stand side by side everywhere: ``declared_all`` (what the publisher says, every valid row,
+exact), ``declared_sample`` (the same of the sampled rows, with intervals) and ``true_sample`` (what the reachable
+images of the sample really are, with intervals).
+"""
+
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from laion_assets.statistics.spec import RequirementSpec
+
+SCHEMA_VERSION = 1
+
+
+class Frozen(BaseModel):
+    """A part of the document: immutable, closed, documented by the strings under its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(Frozen):
+    """One number with its 95 % interval."""
+
+    estimate: float | None
+    """Null where there is nothing to estimate from."""
+    low: float | None
+    """Lower end of the interval; null when the sample is too small to bound it."""
+    high: float | None
+    """Upper end of the interval; null when the sample is too small to bound it."""
+    n: int
+    """Rows the number rests on."""
+    method: str
+    """A key of ``methods``."""
+
+
+class Share(Estimate):
+    """A proportion of rows."""
+
+    count: int
+    """Rows counted, of ``n``. With unequal weights ``estimate`` is not ``count / n``."""
+
+
+class Bounds(Frozen):
+    """What can be said about all rows when some could not be measured, without assuming anything about those."""
+
+    lowest: float | None
+    """The share if no unmeasured row had the property."""
+    highest: float | None
+    """The share if every unmeasured row had it."""
+    low: float | None
+    """Lower end of the 95 % interval of ``lowest``."""
+    high: float | None
+    """Upper end of the 95 % interval of ``highest``."""
+    n: int
+    method: str
+
+
+class Distribution(Frozen):
+    """How a quantity is spread."""
+
+    n: int
+    minimum: float | None
+    """Smallest value seen; of a sample it says nothing about the rest."""
+    maximum: float | None
+    mean: Estimate
+    percentiles: dict[str, Estimate]
+    """``p25``, ``p50``, ``p75``, ``p90``, ``p95``, ``p99``."""
+
+
+T = TypeVar("T")
+
+
+class Views(Frozen, Generic[T]):
+    """The three views of one figure; a view that was not possible is null."""
+
+    declared_all: T | None = None
+    declared_sample: T | None = None
+    true_sample: T | None = None
+
+
+class SizeMeasure(Frozen):
+    """One measure of size, in px or megapixels."""
+
+    name: Literal["width", "height", "short_side", "megapixels"]
+    unit: Literal["px", "MP"]
+    views: Views[Distribution]
+
+
+class Class(Frozen):
+    """One class of a classification that covers every row."""
+
+    name: str
+    views: Views[Share]
+    over_all_rows: Bounds | None = None
+    """Bounds on the true share over all rows, reachable or not."""
+
+
+class Threshold(Frozen):
+    """How many images have both sides at least this long."""
+
+    minimum_side_px: int
+    views: Views[Share]
+    over_all_rows: Bounds | None
+    """Bounds on the true share over all rows, reachable or not."""
+    obtainable: Share | None
+    """Share of all rows whose link gives an image of that size today."""
+
+
+class Coverage(Frozen):
+    """What the figures were measured on."""
+
+    parts: int
+    parts_expected: int | None
+    rows_in: int | None
+    rows_valid: int | None
+    rows_quarantined: int | None
+    quarantined: Share | None
+    population: int
+    """Rows the sample stands for."""
+    sample_rows: int
+    sample_parts: int
+    weighted: bool
+    """True when rows of the sample stand for different numbers of rows."""
+    probed_rows: int
+    measured_rows: int
+    """Rows with a true size."""
+    probed_from: str | None
+    probed_to: str | None
+
+
+class OutcomeShare(Frozen):
+    """How often probes ended one way."""
+
+    outcome: str
+    meaning: str
+    fault: str
+    retryable: bool
+    share: Share
+
+
+class Named(Frozen):
+    """The share of rows that carry one name (a format, a language, a host), and how many of them are reachable."""
+
+    name: str
+    declared_all: Share | None
+    sample: Share | None
+    reachable: Share | None
+
+
+class Reach(Frozen):
+    """What asking the web for the sampled images gave."""
+
+    reachable: Share
+    """Share of all rows that still give an image whose size is known."""
+    undecided: Share
+    """Share of all rows where asking again can change the answer (server busy, our own network)."""
+    our_fault: Share
+    """Share of all rows where our own resolver or network failed."""
+    opted_out: Share
+    outcomes: list[OutcomeShare]
+    formats: list[Named]
+    file_bytes: Distribution
+    file_bytes_unknown: Share
+    """Share of the reachable images whose server does not say how long the file is."""
+    declared_high_among_reached: Share
+    declared_high_among_unreached: Share
+    """Share that declares the high side, among rows reached and not: far apart, the reached are not like the rest."""
+
+
+class Hosts(Frozen):
+    """How concentrated the URLs are."""
+
+    distinct_in_sample: int
+    top: list[Named]
+    top_1: Share | None
+    top_10: Share | None
+
+
+class Captions(Frozen):
+    """What the captions of the sample look like."""
+
+    characters: Distribution
+    words: Distribution
+    """White-space separated; languages written without spaces count few."""
+    blank: Share
+    boilerplate: Share
+    """Says nothing about the image: "image", "photo", "untitled", a camera's file number …"""
+    file_name: Share
+    web_address: Share
+    useless: Share
+    """Any of the four above."""
+    repeated: Share
+    """The same caption stands beside another URL of the sample."""
+
+
+class Score(Frozen):
+    """A model's score that the publisher ships with each row."""
+
+    name: Literal["similarity", "punsafe", "pwatermark"]
+    missing: Share
+    sample: Distribution
+    groups: dict[str, Distribution]
+    """Similarity only: apart for ``en`` and ``other``, because two models made it."""
+    cutoff: float | None
+    at_or_above_cutoff: Share | None
+    """Of the sampled rows that carry the score."""
+    at_or_above_cutoff_all: Share | None
+    """The same of all valid rows, exact; null where the cut-off is not a whole hundredth, which profiles count by."""
+
+
+class AnomalyKind(Frozen):
+    """One of the four things that "below the minimum" can mean."""
+
+    kind: str
+    meaning: str
+    advice: str
+    defect: bool
+    share: Share
+    """Of the rows for which the kind can be told: all sampled, or the reachable ones."""
+    of: Literal["sampled", "reachable"]
+    declared_all: Share | None
+    """Exact over all valid rows, for the kinds that metadata alone can tell."""
+    within_historical: Share | None
+    """Of the sampled rows that the historical scheme calls too small, those of this kind."""
+    rows: Estimate
+    """Rows of the whole dataset that this stands for."""
+    over_all_rows: Bounds | None
+
+
+class Example(Frozen):
+    """A row shown as an example. Its text comes from strangers: control characters are removed, lengths cut."""
+
+    kind: str
+    part: str
+    row: int
+    host: str
+    caption: str
+    declared_width: int | None
+    declared_height: int | None
+    true_width: int | None
+    true_height: int | None
+
+
+class Anomaly(Frozen):
+    """The "< 1024" figure, reproduced and taken apart."""
+
+    label: str
+    """The label of the smallest class, such as ``< 1024``."""
+    historical: Views[Share]
+    """Share the historical both-sides scheme calls too small."""
+    short_side: Views[Share]
+    """Share whose short side is too small."""
+    kinds: list[AnomalyKind]
+    genuinely_small: Share
+    """Share of the sampled rows that the historical scheme calls too small and whose declared short side is so. With
+    ``straddles_buckets`` it adds up to the historical figure."""
+    examples: list[Example]
+
+
+class Agreement(Frozen):
+    """How the true size relates to the declared one, among the reachable."""
+
+    name: str
+    meaning: str
+    share: Share
+
+
+class Statement(Frozen):
+    """A sentence chosen by the figures."""
+
+    id: str
+    template: str
+    """The sentence with ``{name}`` where a number goes."""
+    values: dict[str, tuple[str, str]]
+    """Name -> (path of the number in this document, format). A path is keys joined by ``/``; an entry of a list is
+    named by its name, id, kind, outcome, side or position."""
+    text: str
+    """The sentence with the numbers in."""
+
+
+class Criterion(Frozen):
+    """One line of the requirement table."""
+
+    id: str
+    criterion: Statement
+    comparison: Literal["at least", "at most"]
+    target: float
+    unit: Literal["share", "words", "rows"]
+    measured: Estimate
+    verdict: Literal["met", "not met", "undecided"]
+    """Undecided: the target lies inside the interval, or nothing was measured."""
+
+
+class Yield(Frozen):
+    """What one choice of rows would leave."""
+
+    id: str
+    title: str
+    condition: Statement
+    attempted: Share
+    """Share of all rows that the metadata half of the condition keeps: what has to be asked for."""
+    share: Share
+    """Share of all rows that would be left. Without probes, by declared size and as if every link answered."""
+    rows: Estimate
+    """Rows of the whole dataset that would be left."""
+    bytes: Estimate
+    """Their bytes; an image whose length the server does not tell counts as the mean."""
+    mean_bytes: Estimate
+
+
+class SampleSize(Frozen):
+    """How many rows must be probed to know a share to within plus or minus ``half_width``."""
+
+    half_width: float
+    """As a fraction: 0.01 is one percentage point."""
+    rows_any_share: int
+    """Sampled rows needed, whatever the share."""
+    rows_observed_share: int | None
+    """Sampled rows needed if the share is about the one observed."""
+    rows_among_reachable: int | None
+    """Sampled rows needed for a share among reachable images: part of the sample never answers."""
+
+
+class Strategy(Frozen):
+    """Figures behind the download strategy."""
+
+    attempts: int
+    """Rows to ask for: all that the recommended choice keeps."""
+    images: Estimate
+    """Images expected from them."""
+    bytes: Estimate
+    """Bytes of those images."""
+    wasted_bytes: Estimate
+    """Bytes of reachable images that are too small, saved by reading the header first."""
+    line_hours: float | None
+    """Hours the bytes take on the assumed line."""
+    busiest_host: str | None
+    busiest_host_rows: float | None
+    busiest_host_hours: float | None
+    """Hours the busiest host needs at the assumed polite rate."""
+    attempts_for_rows_wanted: float | None
+    """Rows to ask for so that ``rows_wanted`` images arrive."""
+
+
+class Conclusions(Frozen):
+    """What follows from the numbers."""
+
+    summary: list[Statement]
+    anomaly: list[Statement]
+    strengths: list[Statement]
+    limits: list[Statement]
+    recommendations: list[Statement]
+    strategy: list[Statement]
+
+
+class Statistics(Frozen):
+    """The whole document."""
+
+    schema_version: Literal[1]
+    dataset: str
+    title: str
+    declared_minimum_side_px: int
+    """What the publisher promises."""
+    requirement: RequirementSpec
+    coverage: Coverage
+    sizes: list[SizeMeasure]
+    buckets: list[Class]
+    historical_buckets: list[Class]
+    thresholds: list[Threshold]
+    smallest_declared_side_px: int | None
+    aspect: list[Class]
+    aspect_mean: Views[Estimate]
+    anomaly: Anomaly
+    agreement: list[Agreement]
+    reach: Reach | None
+    hosts: Hosts
+    languages: list[Named]
+    captions: Captions
+    scores: list[Score]
+    similarity_cutoffs: dict[str, float]
+    """The lower quartile of similarity, rounded down to 0.01, for ``en`` and ``other``: where "raising" it starts."""
+    criteria: list[Criterion]
+    yields: list[Yield]
+    sample_sizes: list[SampleSize]
+    strategy: Strategy | None
+    """Null without probes."""
+    methods: dict[str, str]
+    conclusions: Conclusions

@@ -1,0 +1,133 @@
+"""The picture: panels composed into one figure, and each panel alone for the report.
+
+Drawn with matplotlib's object interface and Agg; no global state, no fonts but the bundled one, no time stamps, so the
+same figures give the same bytes.
+"""
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from laion_assets.statistics.display import count, full_count
+from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
+from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
+from laion_assets.statistics.pictured import Pictured
+from laion_assets.statistics.theme import LIGHT, NOTE, Theme
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Axes", Theme, Pictured], None]
+
+DPI = 144
+WIDTH_IN, HEIGHT_IN = 12.5, 17.4
+
+PANELS: dict[str, tuple[Draw, float, float]] = {
+    "width": (partial(draw_distribution, measure="width"), 5.2, 3.2),
+    "height": (partial(draw_distribution, measure="height"), 5.2, 3.2),
+    "short_side": (partial(draw_distribution, measure="short_side"), 5.2, 3.2),
+    "classes": (draw_classes, 6.2, 3.8),
+    "shapes": (draw_shapes, 4.4, 3.8),
+    "anomaly": (draw_anomaly, 5.6, 6.9),
+    "agreement": (draw_agreement, 5.6, 6.4),
+    "outcomes": (draw_outcomes, 5.6, 4.2),
+    "yields": (draw_yields, 5.6, 4.2),
+}
+"""Per panel: how it is drawn, and its size in inches when it stands alone."""
+
+
+def analysis_png(data: Pictured) -> bytes:
+    """The whole figure, 1800 px wide."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor=LIGHT.paper)
+    _heading(figure, data)
+    rows = figure.add_gridspec(
+        4,
+        12,
+        left=0.055,
+        right=0.975,
+        top=0.905,
+        bottom=0.045,
+        hspace=0.38,
+        wspace=2.2,
+        height_ratios=(1, 1, 2.1, 1.05),
+    )
+    places = {
+        "width": rows[0, 0:4],
+        "height": rows[0, 4:8],
+        "short_side": rows[0, 8:12],
+        "classes": rows[1, 0:8],
+        "shapes": rows[1, 8:12],
+        "anomaly": rows[2, 0:6],
+        "agreement": rows[2, 6:12],
+        "outcomes": rows[3, 1:6],
+        "yields": rows[3, 8:12],
+    }
+    for name, place in places.items():
+        PANELS[name][0](figure.add_subplot(place), LIGHT, data)
+    return _png(figure)
+
+
+def panel_png(name: str, data: Pictured, theme: Theme) -> bytes:
+    """One panel alone, on a palette of colours to keep it small."""
+    from matplotlib.figure import Figure
+
+    draw, width, height = PANELS[name]
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
+    draw(figure.add_subplot(), theme, data)
+    return _reduced(_png(figure))
+
+
+def preview_png(picture: bytes, *, width_px: int = 900) -> bytes:
+    """The figure smaller, for places that keep a copy of every run's picture."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        height = round(image.height * width_px / image.width)
+        small = image.convert("RGB").resize((width_px, height), Image.Resampling.LANCZOS)
+    return _encoded(small.quantize(64, dither=Image.Dither.NONE))
+
+
+def _reduced(picture: bytes) -> bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        return _encoded(image.convert("RGB").quantize(128, dither=Image.Dither.NONE))
+
+
+def _encoded(image: "object") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)  # type: ignore[attr-defined]
+    return buffer.getvalue()
+
+
+def _heading(figure: "Figure", data: Pictured) -> None:
+    found = data.statistics
+    cover = found.coverage
+    parts = f"{full_count(cover.sample_parts)} part{'' if cover.sample_parts == 1 else 's'}"
+    line = f"{count(cover.population)} rows in {parts}  ·  {full_count(cover.sample_rows)} sampled"
+    if found.reach is not None:
+        line += f"  ·  {full_count(cover.measured_rows)} images reached and measured"
+    else:
+        line += "  ·  the web was not asked"
+    figure.text(0.028, 0.978, found.title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
+    figure.text(0.028, 0.9585, line, fontsize=11.5, color=LIGHT.quiet, va="top", parse_math=False)
+    figure.text(
+        0.028,
+        0.012,
+        "Declared: what the publisher says. True: what the image itself says, among reachable ones. "
+        "Dashed lines: edges of the size classes.",
+        fontsize=NOTE,
+        color=LIGHT.quiet,
+    )
+
+
+def _png(figure: "Figure") -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,311 @@
+"""Strengths and limits, weighed on the figures.
+
+Each judgement has thresholds of its own, looks at the interval and not at its middle where one is at hand, and may
+have nothing to say. The thresholds are named here because they are opinions.
+"""
+
+from functools import partial
+from typing import Any, Literal
+
+from laion_assets.statistics.document import Share, Statement, Statistics
+from laion_assets.statistics.statements import say
+
+Side = Literal["strength", "limit"]
+Judged = tuple[Side, Statement]
+
+MANY_REACHABLE = 0.8
+FEW_REACHABLE = 0.5
+HARDLY_ANY_SMALL = 0.01
+MUCH_HIGH_RESOLUTION = 0.1
+ONE_SHAPE = 0.6
+ONE_LANGUAGE = 0.9
+SHORT_CAPTION_WORDS = 5
+MANY_USELESS_CAPTIONS = 0.05
+MANY_WATERMARKS = 0.1
+MANY_UNSAFE = 0.01
+CROWDED_HOST = 0.1
+MANY_OUR_FAULT = 0.01
+MANY_QUARANTINED = 0.01
+PRECISE_HALF_WIDTH = 0.01
+MANY_MATCHES = 0.95
+
+
+def judge(found: Statistics, document: dict[str, Any]) -> tuple[list[Statement], list[Statement]]:
+    """Strengths and limits, in the order of the report."""
+    if found.coverage.sample_rows == 0:
+        return [], []
+    judged = [
+        judgement
+        for weigh in (
+            _promise,
+            _true_size,
+            _links,
+            _ours,
+            _high_resolution,
+            _matches,
+            _shapes,
+            _precision,
+            _nonresponse,
+        )
+        for judgement in weigh(found, document)
+    ] + [
+        judgement
+        for weigh in (_captions, _languages, _watermarks, _unsafe, _hosts, _opted_out, _quarantine)
+        for judgement in weigh(found, document)
+    ]
+    return (
+        [statement for side, statement in judged if side == "strength"],
+        [statement for side, statement in judged if side == "limit"],
+    )
+
+
+def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    side = {"side": "declared_minimum_side_px tidy"}
+    views = next(t for t in found.thresholds if t.minimum_side_px == found.declared_minimum_side_px).views
+    held = views.declared_all or views.declared_sample
+    if held is None:
+        return [("limit", say(document, "promise", "The metadata declares no sizes: only probing shows them."))]
+    where = "declared_all" if views.declared_all else "declared_sample"
+    whose = "valid" if views.declared_all else "sampled"
+    path = f"thresholds/{found.declared_minimum_side_px}/views/{where}"
+    if held.count == held.n:
+        template = f"Every one of the {{n}} {whose} rows declares both sides at {{side}} px or more, as promised."
+        return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
+    template = f"Only {{share}} of the {{n}} {whose} rows declare the promised {{side}} px on both sides."
+    return [("limit", say(document, "promise", template, share=f"{path} percent", n=f"{path}/n count", **side))]
+
+
+def _true_size(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    tell = partial(say, document)
+    side = found.requirement.minimum_side_px
+    share = next(t for t in found.thresholds if t.minimum_side_px == side).views.true_sample
+    if share is None or share.low is None or share.high is None:
+        return []
+    path = f"thresholds/{side}/views/true_sample"
+    places = {
+        "share": f"{path} percent",
+        "low": f"{path}/low percent",
+        "high": f"{path}/high percent",
+        "side": "requirement/minimum_side_px tidy",
+    }
+    if share.low >= 1 - HARDLY_ANY_SMALL:
+        template = "What still answers is as large as required: {share} ({low} to {high}) have at least {side} px."
+        return [("strength", tell("true_size", template, **places))]
+    if share.high < 1 - HARDLY_ANY_SMALL:
+        template = "Not all that answers is large enough: only {share} ({low} to {high}) have at least {side} px."
+        return [("limit", tell("true_size", template, **places))]
+    template = (
+        "Between {low} and {high} of what answers has at least {side} px: too wide to say whether that is enough; a "
+        "larger sample would tell."
+    )
+    del places["share"]
+    return [("limit", tell("true_size", template, **places))]
+
+
+def _links(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    if found.reach is None:
+        return [("limit", say(document, "links", "Links were not asked, so how many still work is not known."))]
+    share = found.reach.reachable
+    if share.low is None or share.high is None:
+        return []
+    places = {
+        "share": "reach/reachable percent",
+        "low": "reach/reachable/low percent",
+        "high": "reach/reachable/high percent",
+    }
+    if share.low >= MANY_REACHABLE:
+        return [("strength", say(document, "links", "Most links live: {share} ({low} to {high}) answer.", **places))]
+    if share.high < FEW_REACHABLE:
+        template = "More than half of the links are dead: only {share} ({low} to {high}) still answer."
+    else:
+        template = "Link rot is noticeable: {share} ({low} to {high}) still answer."
+    return [("limit", say(document, "links", template, **places))]
+
+
+def _ours(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    if found.reach is None or (found.reach.our_fault.estimate or 0) <= MANY_OUR_FAULT:
+        return []
+    template = (
+        "{share} of the probes failed on our side (resolver, network): the share of living links is understated. "
+        "Probe again before deciding anything."
+    )
+    return [("limit", say(document, "our_fault", template, share="reach/our_fault percent"))]
+
+
+def _high_resolution(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    side = found.requirement.minimum_high_side_px
+    views = next(t for t in found.thresholds if t.minimum_side_px == side).views
+    share, where = (
+        (views.true_sample, "true_sample")
+        if views.true_sample is not None
+        else (views.declared_sample, "declared_sample")
+    )
+    if share is None or share.low is None or share.high is None:
+        return []
+    what = "of the reachable images have" if where == "true_sample" else "of the rows declare"
+    places = {"share": f"thresholds/{side}/views/{where} percent", "side": "requirement/minimum_high_side_px tidy"}
+    if share.low >= MUCH_HIGH_RESOLUTION:
+        template = f"There is depth beyond the minimum: {{share}} {what} at least {{side}} px."
+        return [("strength", say(document, "high_resolution", template, **places))]
+    template = f"High resolution is thin: {{share}} {what} at least {{side}} px."
+    return [("limit", say(document, "high_resolution", template, **places))]
+
+
+def _matches(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    exact = next((match.share for match in found.agreement if match.name == "exact"), None)
+    if exact is None or exact.low is None:
+        return []
+    places = {"share": "agreement/exact/share percent"}
+    if exact.low >= MANY_MATCHES:
+        template = "Declared sizes can be trusted where the image still exists: {share} match to the pixel."
+        return [("strength", say(document, "matches", template, **places))]
+    template = "Declared sizes cannot be relied on: only {share} of the reachable images have exactly that size."
+    return [("limit", say(document, "matches", template, **places))]
+
+
+def _shapes(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    where: Literal["true_sample", "declared_sample"] = "true_sample" if found.reach else "declared_sample"
+    shares = [(shape.name, getattr(shape.views, where)) for shape in found.aspect]
+    known = [(share.estimate, name) for name, share in shares if share is not None and share.estimate is not None]
+    if not known:
+        return []
+    largest, name = max(known)
+    places = {"share": f"aspect/{name}/views/{where} percent"}
+    if largest > ONE_SHAPE:
+        return [("limit", say(document, "shapes", f"One shape dominates: {{share}} are {name}.", **places))]
+    template = f"Shapes are mixed: the most frequent one, {name}, makes {{share}}."
+    return [("strength", say(document, "shapes", template, **places))]
+
+
+def _precision(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    share = found.reach.reachable if found.reach else found.anomaly.historical.declared_sample
+    if share is None or share.low is None or share.high is None:
+        return []
+    places = {"n": "coverage/sample_rows full_count"}
+    if share.high - share.low <= 2 * PRECISE_HALF_WIDTH:
+        template = "The sample of {n} rows is large enough to pin shares to within about one percentage point."
+        return [("strength", say(document, "precision", template, **places))]
+    template = "The sample is small: with {n} rows, shares are uncertain by more than one percentage point."
+    return [("limit", say(document, "precision", template, **places))]
+
+
+def _nonresponse(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    if found.reach is None:
+        return []
+    reached, missed = found.reach.declared_high_among_reached, found.reach.declared_high_among_unreached
+    if reached.n == 0 or missed.n == 0:
+        return []
+    places = {
+        "reached": "reach/declared_high_among_reached percent",
+        "missed": "reach/declared_high_among_unreached percent",
+        "side": "requirement/minimum_high_side_px tidy",
+    }
+    if _apart(reached, missed):
+        template = (
+            "Images that answer are not like those that do not: {reached} against {missed} declare at least {side} px. "
+            "Shares among reachable images do not carry over to all rows; use the bounds."
+        )
+        return [("limit", say(document, "nonresponse", template, **places))]
+    template = (
+        "Rows that answer look like those that do not: {reached} and {missed} declare at least {side} px, no more "
+        "apart than chance allows."
+    )
+    return [("strength", say(document, "nonresponse", template, **places))]
+
+
+def _apart(one: Share, other: Share) -> bool:
+    """Whether two shares differ beyond chance: the 95 % interval of the difference excludes 0 (Newcombe 1998)."""
+    if None in (one.estimate, one.low, one.high, other.estimate, other.low, other.high):
+        return False
+    a, b = (one, other) if (one.estimate or 0) >= (other.estimate or 0) else (other, one)
+    gap = (a.estimate or 0) - (b.estimate or 0)
+    reach = (((a.estimate or 0) - (a.low or 0)) ** 2 + ((b.high or 0) - (b.estimate or 0)) ** 2) ** 0.5
+    return gap > reach
+
+
+def _captions(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    median, useless = found.captions.words.percentiles["p50"], found.captions.useless
+    if median.estimate is None or useless.low is None or useless.high is None:
+        return []
+    judged: list[Judged] = []
+    places = {"words": "captions/words/percentiles/p50 tidy"}
+    if median.estimate < SHORT_CAPTION_WORDS:
+        template = "Captions are short: half of them have {words} words or fewer."
+        judged.append(("limit", say(document, "caption_words", template, **places)))
+    else:
+        template = "Captions say something: the median has {words} words."
+        judged.append(("strength", say(document, "caption_words", template, **places)))
+    if useless.low > MANY_USELESS_CAPTIONS:
+        template = "{share} of the captions say nothing (blank, boilerplate, file names, addresses)."
+        judged.append(("limit", say(document, "useless_captions", template, share="captions/useless percent")))
+    return judged
+
+
+def _languages(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    if not found.languages or found.languages[0].sample is None:
+        return []
+    share = found.languages[0].sample.estimate
+    if share is None:
+        return []
+    places = {"share": "languages/0/sample percent"}
+    if share > ONE_LANGUAGE:
+        template = "Nearly all captions are in one language ({share})."
+        return [("limit", say(document, "languages", template, **places))]
+    template = "Captions come in many languages; the most frequent makes {share}."
+    return [("strength", say(document, "languages", template, **places))]
+
+
+def _score(
+    found: Statistics, document: dict[str, Any], column: str, name: str, limit: float, what: str
+) -> list[Judged]:
+    score = next((score for score in found.scores if score.name == column), None)
+    if score is None or score.at_or_above_cutoff is None or score.at_or_above_cutoff.low is None:
+        return []
+    share = score.at_or_above_cutoff
+    places = {"share": f"scores/{column}/at_or_above_cutoff percent", "cutoff": f"scores/{column}/cutoff tidy"}
+    if share.low is not None and share.low > limit:
+        template = f"{{share}} of the scored rows are {what} ({column} ≥ {{cutoff}})."
+        return [("limit", say(document, name, template, **places))]
+    template = f"Few rows are {what}: {{share}} of those scored ({column} ≥ {{cutoff}})."
+    return [("strength", say(document, name, template, **places))]
+
+
+def _watermarks(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    return _score(found, document, "pwatermark", "watermarks", MANY_WATERMARKS, "likely watermarked")
+
+
+def _unsafe(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    return _score(found, document, "punsafe", "unsafe", MANY_UNSAFE, "likely unsafe")
+
+
+def _hosts(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    share = found.hosts.top_1
+    if share is None or share.estimate is None:
+        return []
+    places = {"share": "hosts/top_1 percent", "top": "hosts/top_10 percent"}
+    if share.estimate >= CROWDED_HOST:
+        template = (
+            "One host holds {share} of the rows, the ten largest {top}: politeness there decides how long it takes."
+        )
+        return [("limit", say(document, "hosts", template, **places))]
+    template = "URLs are spread over many hosts: the largest holds {share}, the ten largest {top}."
+    return [("strength", say(document, "hosts", template, **places))]
+
+
+def _opted_out(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    if found.reach is None or found.reach.opted_out.count == 0:
+        return []
+    template = "{share} of the images carry their publisher's wish not to be used for training; they must be left out."
+    return [("limit", say(document, "opted_out", template, share="reach/opted_out percent"))]
+
+
+def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    share = found.coverage.quarantined
+    if share is None or share.estimate is None:
+        return []
+    places = {"share": "coverage/quarantined percent", "rows": "coverage/rows_in count"}
+    if share.estimate > MANY_QUARANTINED:
+        template = "{share} of the {rows} published rows are unusable and were quarantined."
+        return [("limit", say(document, "quarantine", template, **places))]
+    template = "The metadata is clean: {share} of the {rows} published rows had to be quarantined."
+    return [("strength", say(document, "quarantine", template, **places))]

@@ -1,0 +1,140 @@
+"""Panels about sizes: distributions, size classes, shapes."""
+
+from typing import TYPE_CHECKING
+
+from laion_assets.statistics.display import NBSP, percent
+from laion_assets.statistics.document import Class, Share
+from laion_assets.statistics.pictured import Pictured
+from laion_assets.statistics.theme import DECLARED, GREY, LABEL, NOTE, TRUE, Theme, dress, no_data
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLES = {"width": "Width", "height": "Height", "short_side": "Short side"}
+
+
+def draw_distribution(axes: "Axes", theme: Theme, data: Pictured, *, measure: str) -> None:
+    """How wide (high, …) images are: declared as a filled outline, true as a line, on a logarithmic axis."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
+
+    histogram = data.histograms[measure]
+    sizes = next(size for size in data.statistics.sizes if size.name == measure)
+    dress(axes, theme, title=_TITLES[measure], subtitle="share of images per bin, size in px")
+    if histogram.declared is None and histogram.true is None:
+        no_data(axes, theme, "no sizes known")
+        return
+    if histogram.declared is not None:
+        view = sizes.views.declared_all or sizes.views.declared_sample
+        median = view.percentiles["p50"].estimate if view else None
+        label = f"declared, {'all rows' if histogram.declared_is_exact else 'sample'} (median {median:.0f})"
+        axes.stairs(histogram.declared, histogram.edges, fill=True, color=DECLARED, alpha=0.30, linewidth=0)
+        axes.stairs(histogram.declared, histogram.edges, color=DECLARED, linewidth=1.4, label=label)
+    if histogram.true is not None and sizes.views.true_sample:
+        median = sizes.views.true_sample.percentiles["p50"].estimate
+        axes.stairs(
+            histogram.true, histogram.edges, color=TRUE, linewidth=1.8, label=f"true, reachable (median {median:.0f})"
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(histogram.edges[0], histogram.edges[-1])
+    edges = data.statistics.requirement.edges_px
+    for edge in edges:
+        axes.axvline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
+    ticks = [edges[0] * 2.0**power for power in range(-6, 8)]
+    shown = [tick for tick in ticks if histogram.edges[0] <= tick <= histogram.edges[-1]]
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:.0f}" for tick in shown]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f}{NBSP}%"))
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.22)
+    legend(axes, theme, loc="upper right")
+
+
+def draw_classes(axes: "Axes", theme: Theme, data: Pictured) -> None:
+    """Size classes: the historical both-sides scheme beside the short side, declared and true."""
+    found = data.statistics
+    dress(
+        axes,
+        theme,
+        title="Size classes: by the short side, and as the historical scheme had them",
+        subtitle="share of images; whiskers are 95 % intervals",
+    )
+    groups = (
+        ("historical scheme, declared", GREY, _picked(found.historical_buckets, declared=True), "////"),
+        ("short side, declared", DECLARED, _picked(found.buckets, declared=True), ""),
+        ("short side, true", TRUE, _picked(found.buckets, declared=False), ""),
+    )
+    _grouped(axes, theme, [bucket.name for bucket in found.buckets], groups)
+
+
+def draw_shapes(axes: "Axes", theme: Theme, data: Pictured) -> None:
+    """Square, landscape and portrait."""
+    found = data.statistics
+    dress(axes, theme, title="Shapes", subtitle="square: width / height from 0.9 to 1.1")
+    groups = (
+        ("declared", DECLARED, _picked(found.aspect, declared=True), ""),
+        ("true", TRUE, _picked(found.aspect, declared=False), ""),
+    )
+    _grouped(axes, theme, [shape.name for shape in found.aspect], groups)
+
+
+def _picked(classes: list[Class], *, declared: bool) -> list[Share | None]:
+    if not declared:
+        return [entry.views.true_sample for entry in classes]
+    return [entry.views.declared_sample or entry.views.declared_all for entry in classes]
+
+
+def _grouped(
+    axes: "Axes", theme: Theme, names: list[str], groups: tuple[tuple[str, str, list[Share | None], str], ...]
+) -> None:
+    shown = [group for group in groups if any(share is not None and share.n for share in group[2])]
+    if not shown:
+        no_data(axes, theme, "no sizes known")
+        return
+    width = 0.78 / len(shown)
+    for index, (label, colour, shares, hatch) in enumerate(shown):
+        centre = [place + (index - (len(shown) - 1) / 2) * width for place in range(len(names))]
+        values = [0.0 if share is None or share.estimate is None else share.estimate for share in shares]
+        axes.bar(
+            centre,
+            values,
+            width * 0.92,
+            color=colour,
+            label=label,
+            hatch=hatch or None,
+            edgecolor=theme.paper,
+            linewidth=0,
+        )
+        for x, value, share in zip(centre, values, shares, strict=True):
+            top = value
+            if share is not None and share.low is not None and share.high is not None:
+                top = share.high
+                axes.plot([x, x], [share.low, share.high], color=theme.ink, linewidth=1.1, solid_capstyle="butt")
+            text = percent(share.estimate if share is not None else None).replace(f"{NBSP}%", "")
+            axes.annotate(
+                text,
+                (x, top),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=NOTE,
+                color=theme.ink,
+            )
+    axes.set_xticks(range(len(names)), names, fontsize=LABEL + 0.6, color=theme.ink, parse_math=False)
+    axes.set_ylim(0, max(0.05, axes.get_ylim()[1]) * 1.16)
+    _percent_axis(axes)
+    legend(axes, theme, loc="upper right")
+
+
+def _percent_axis(axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f}{NBSP}%"))
+
+
+def legend(axes: "Axes", theme: Theme, *, loc: str, columns: int = 1) -> None:
+    """A legend without a box that never covers what it explains with an opaque plate."""
+    made = axes.legend(
+        loc=loc, frameon=False, fontsize=NOTE, labelcolor=theme.ink, ncols=columns, handlelength=1.3, borderaxespad=0.2
+    )
+    made.set_zorder(5)

@@ -1,0 +1,79 @@
+"""What comes with the images: captions, and the scores of the publisher's models."""
+
+import math
+
+import numpy as np
+import polars as pl
+
+from laion_assets.statistics.captions import characters, is_blank, is_boilerplate, is_file_name, is_web_address, words
+from laion_assets.statistics.document import Captions, Distribution, Score, Share
+from laion_assets.statistics.evidence import Evidence
+
+
+def captions(evidence: Evidence) -> Captions:
+    """Length, words, and the shares that say nothing."""
+    sample, caption = evidence.sample, pl.col("caption")
+    useless = is_blank(caption) | is_boilerplate(caption) | is_file_name(caption) | is_web_address(caption)
+    lengths = evidence.rows.select(characters=characters(caption), words=words(caption))
+    stripped = caption.fill_null("").str.strip_chars().str.to_lowercase()
+    repeated = (pl.len().over(stripped) > 1) & ~is_blank(caption)
+    return Captions(
+        characters=sample.distribution(lengths.get_column("characters").cast(pl.Float64).to_numpy()),
+        words=sample.distribution(lengths.get_column("words").cast(pl.Float64).to_numpy()),
+        blank=sample.share(evidence.has(is_blank(caption))),
+        boilerplate=sample.share(evidence.has(is_boilerplate(caption))),
+        file_name=sample.share(evidence.has(is_file_name(caption))),
+        web_address=sample.share(evidence.has(is_web_address(caption))),
+        useless=sample.share(evidence.has(useless)),
+        repeated=sample.share(evidence.has(repeated)),
+    )
+
+
+def scores(evidence: Evidence) -> list[Score]:
+    """Similarity, punsafe and pwatermark; a score the dataset does not publish is left out."""
+    requirement = evidence.requirement
+    cutoffs = {"similarity": None, "punsafe": requirement.unsafe_cutoff, "pwatermark": requirement.watermark_cutoff}
+    found = []
+    for name, cutoff in cutoffs.items():
+        known = evidence.has(pl.col(name).is_not_null() & pl.col(name).is_finite())
+        if not known.any():
+            continue
+        values = evidence.values(name)
+        found.append(
+            Score.model_validate(
+                {
+                    "name": name,
+                    "missing": evidence.sample.share(~known),
+                    "sample": evidence.sample.distribution(values, known),
+                    "groups": _groups(evidence) if name == "similarity" else {},
+                    "cutoff": cutoff,
+                    "at_or_above_cutoff": None
+                    if cutoff is None
+                    else evidence.sample.share(evidence.has(pl.col(name) >= cutoff), known),
+                    "at_or_above_cutoff_all": _exact_share(evidence, name, cutoff),
+                }
+            )
+        )
+    return found
+
+
+def _exact_share(evidence: Evidence, name: str, cutoff: float | None) -> Share | None:
+    if cutoff is None or evidence.declared is None or abs(cutoff * 100 - round(cutoff * 100)) > 1e-9:
+        return None
+    # Scores come as float32: where the cut-off itself, rounded to that, lies below it, profiles count it a step lower.
+    if math.floor(float(np.float32(cutoff)) * 100) != round(cutoff * 100):
+        return None
+    counts = evidence.declared.scores.get(name)
+    return counts.at_least(round(cutoff * 100)) if counts is not None and counts.n else None
+
+
+def _groups(evidence: Evidence) -> dict[str, Distribution]:
+    """English and everything else: two models made the similarity, their values are not comparable."""
+    english = evidence.has(pl.col("language") == "en")
+    values = evidence.values("similarity")
+    groups = {"en": english, "other": ~english}
+    return {
+        name: evidence.sample.distribution(values, inside)
+        for name, inside in groups.items()
+        if inside.any() and evidence.rows.get_column("language").null_count() < evidence.rows.height
+    }

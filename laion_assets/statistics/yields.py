@@ -1,0 +1,221 @@
+"""What choices of rows would leave, in rows and bytes; what downloading them takes; how large a sample must be."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from laion_assets.statistics.captions import is_blank, is_boilerplate, is_file_name, is_web_address
+from laion_assets.statistics.document import Estimate, SampleSize, Score, Statement, Strategy, Yield
+from laion_assets.statistics.evidence import Evidence
+from laion_assets.statistics.intervals import Bools, Z, nothing, scaled
+from laion_assets.statistics.statements import say
+
+HALF_WIDTHS = (0.05, 0.02, 0.01, 0.005, 0.001)
+
+_SIZE = "{basis} short side ≥ {side} px"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A condition on the metadata, and the true short side its images must reach (0 for any)."""
+
+    id: str
+    title: str
+    template: str
+    values: dict[str, str]
+    where: Bools
+    minimum_side_px: int
+
+
+def similarity_cutoffs(scores: list[Score]) -> dict[str, float]:
+    """The lower quartile per language group, rounded down to 0.01."""
+    for score in scores:
+        if score.name == "similarity":
+            groups = score.groups or {"all": score.sample}
+            quartiles = {name: group.percentiles["p25"].estimate for name, group in groups.items()}
+            return {name: math.floor(value * 100) / 100 for name, value in quartiles.items() if value is not None}
+    return {}
+
+
+def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
+    """The choices a report compares; those about scores the dataset does not publish are left out."""
+    requirement = evidence.requirement
+    side, high = requirement.minimum_side_px, requirement.minimum_high_side_px
+    declared = pl.col("declared_short_side")
+    # A row that declares no size may be large enough: only the image can tell.
+    enough = evidence.has(declared.is_null() | (declared >= side))
+    places = {"side": "requirement/minimum_side_px tidy"}
+    found = [
+        Choice("everything", "Everything that answers", "any size", {}, evidence.sample.everything, 0),
+        Choice("required", "Remove what is below the required size", _SIZE, places, enough, side),
+        Choice(
+            "high",
+            "Only high resolution",
+            _SIZE,
+            {"side": "requirement/minimum_high_side_px tidy"},
+            evidence.has(declared.is_null() | (declared >= high)),
+            high,
+        ),
+    ]
+    if evidence.sized.any():
+        smallest = evidence.rows.get_column("historical_bucket")
+        label = f"< {requirement.edges_px[0]}"
+        kept = (smallest != label).fill_null(value=True).to_numpy()
+        found.insert(
+            2,
+            Choice(
+                "historical",
+                "Trust the historical size classes",
+                f"{_SIZE}, and not called too small by the historical scheme",
+                places,
+                enough & kept,
+                side,
+            ),
+        )
+    best, best_template, best_values = enough, _SIZE, dict(places)
+    if cutoffs:
+        english = evidence.has(pl.col("language") == "en")
+        similarity = evidence.values("similarity")
+        limit = np.where(english, cutoffs.get("en", math.nan), cutoffs.get("other", math.nan))
+        limit = np.where(np.isnan(limit), cutoffs.get("all", math.nan), limit)
+        names = {"en": "English", "other": "other languages", "all": "all"}
+        told = " and ".join(f"{{{name}}} ({names[name]})" for name in cutoffs)
+        found.append(
+            Choice(
+                "similarity",
+                "Raise similarity to its lower quartile",
+                f"{_SIZE}, similarity ≥ {told}",
+                places | {name: f"similarity_cutoffs/{name} tidy" for name in cutoffs},
+                enough & (similarity >= limit),
+                side,
+            )
+        )
+    for column, name, title, key in (
+        ("pwatermark", "no_watermark", "Drop likely watermarks", "watermark_cutoff"),
+        ("punsafe", "safe", "Drop likely unsafe images", "unsafe_cutoff"),
+    ):
+        cutoff = getattr(requirement, key)
+        if evidence.rows.get_column(column).null_count() == evidence.rows.height:
+            continue
+        below = evidence.has(pl.col(column) < cutoff)
+        place = {column: f"requirement/{key} tidy"}
+        found.append(Choice(name, title, f"{_SIZE}, {column} < {{{column}}}", places | place, enough & below, side))
+        best, best_template, best_values = (
+            best & below,
+            f"{best_template}, {column} < {{{column}}}",
+            best_values | place,
+        )
+    caption = pl.col("caption")
+    useless = is_blank(caption) | is_boilerplate(caption) | is_file_name(caption) | is_web_address(caption)
+    if evidence.has(~is_blank(caption)).any():
+        words = "a caption that says something"
+        useful = ~evidence.has(useless)
+        found.append(
+            Choice("captions", "Drop captions that say nothing", f"{_SIZE}, {words}", places, enough & useful, side)
+        )
+        best, best_template = best & useful, f"{best_template}, {words}"
+    found.append(Choice("combined", "All filters together", best_template, best_values, best, side))
+    return found
+
+
+def yields(evidence: Evidence, chosen: list[Choice], document: dict[str, object]) -> list[Yield]:
+    """What each choice leaves."""
+    return [_yield(evidence, choice, document) for choice in chosen]
+
+
+def _yield(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Yield:
+    sample, left = evidence.sample, remaining(evidence, choice)
+    bytes_each = evidence.values("file_bytes")
+    known = left & ~np.isnan(bytes_each)
+    mean = sample.mean(bytes_each, known)
+    share = sample.share(left)
+    filled = np.where(np.isnan(bytes_each), mean.estimate or 0.0, bytes_each)
+    return Yield(
+        id=choice.id,
+        title=choice.title,
+        condition=_condition(evidence, choice, document),
+        attempted=sample.share(choice.where),
+        share=share,
+        rows=scaled(share, sample.population),
+        bytes=sample.total(filled, left) if known.any() else nothing(),
+        mean_bytes=mean,
+    )
+
+
+def _condition(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Statement:
+    template = choice.template.replace("{basis}", "true" if evidence.probed else "declared")
+    return say(document, choice.id, template, **choice.values)
+
+
+def remaining(evidence: Evidence, choice: Choice) -> Bools:
+    """The sampled rows a choice leaves: by true size and without opt-outs, or by declared size when not probed."""
+    if evidence.probed:
+        wanted = (pl.col("true_short_side") >= choice.minimum_side_px) & ~pl.col("opted_out").fill_null(value=False)
+        return choice.where & evidence.has(wanted)
+    return choice.where
+
+
+def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | None:
+    """What downloading a choice takes; None when nothing was probed."""
+    if not evidence.probed or not len(evidence.sample.weight):
+        return None
+    requirement, sample = evidence.requirement, evidence.sample
+    attempts = round((found.attempted.estimate or 0.0) * sample.population)
+    small = choice.where & evidence.has(pl.col("true_short_side") < choice.minimum_side_px)
+    bytes_each = evidence.values("file_bytes")
+    hosts = (
+        evidence.rows.filter(pl.Series(choice.where))
+        .group_by("host")
+        .agg(pl.col("weight").sum())
+        .sort(["weight", "host"], descending=[True, False])
+    )
+    busiest = hosts.row(0) if hosts.height else (None, None)
+    total, images = found.bytes.estimate, found.rows.estimate or 0.0
+    return Strategy(
+        attempts=attempts,
+        images=found.rows,
+        bytes=found.bytes,
+        wasted_bytes=sample.total(np.nan_to_num(bytes_each), small),
+        line_hours=None if total is None else total * 8 / (requirement.bandwidth_mbit_s * 1e6) / 3600,
+        busiest_host=busiest[0],
+        busiest_host_rows=busiest[1],
+        busiest_host_hours=None if busiest[1] is None else busiest[1] / requirement.requests_per_host_s / 3600,
+        attempts_for_rows_wanted=requirement.rows_wanted * attempts / images
+        if requirement.rows_wanted and images
+        else None,
+    )
+
+
+def sample_sizes(population: int, observed: Estimate | None, reachable: Estimate | None) -> list[SampleSize]:
+    """Rows to sample so that a share is known to within plus or minus each half width (Cochran 1977, 4.4)."""
+    found = []
+    for half in HALF_WIDTHS:
+        any_share = rows_needed(half, 0.5, population)
+        likely = _nearest_to_half(observed)
+        answering = reachable.estimate if reachable else None
+        found.append(
+            SampleSize(
+                half_width=half,
+                rows_any_share=any_share,
+                rows_observed_share=None if likely is None else rows_needed(half, likely, population),
+                rows_among_reachable=min(population, math.ceil(any_share / answering)) if answering else None,
+            )
+        )
+    return found
+
+
+def rows_needed(half_width: float, share: float, population: int) -> int:
+    """Rows of a simple random sample without replacement whose 95 % interval has that half width."""
+    if population == 0:
+        return 0
+    unlimited = Z * Z * share * (1 - share) / half_width**2
+    return max(1, math.ceil(unlimited / (1 + (unlimited - 1) / population) - 1e-9))
+
+
+def _nearest_to_half(share: Estimate | None) -> float | None:
+    """The value inside an interval that needs the largest sample."""
+    if share is None or share.low is None or share.high is None:
+        return None
+    return min(max(0.5, share.low), share.high)

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.statistics.assets import statistics_assets
+from laion_assets.statistics.document import Statistics
+from laion_assets.statistics.spec import RequirementSpec
+from laion_assets_tests.statistics.populations import draw, population, probe, profiles
+
+PARTS = dg.DynamicPartitionsDefinition(name="laion_hr_parts")
+FILES = [
+    "laion_hr_analysis.png",
+    "laion_hr_sample_analysis.csv",
+    "report.html",
+    "report.md",
+    "statistics.json",
+]
+
+
+def fill(lake: Lake, *, probed: bool = True) -> None:
+    rows = probe(population(4_000))
+    for part in profiles(rows).partition_by("part"):
+        lake.write_parquet(lake.uri(["laion_hr", "metadata_profile"], f"{part['part'][0]}.parquet"), part)
+    sample = draw(rows, 1_000)
+    names = [
+        name for name in sample.columns if name not in probe(population(1)).columns or name in population(1).columns
+    ]
+    lake.write_parquet(lake.uri(["laion_hr", "dimension_sample"], "dimension_sample.parquet"), sample.select(names))
+    if probed:
+        lake.write_parquet(lake.uri(["laion_hr", "dimension_probes"], "dimension_probes.parquet"), sample)
+
+
+def materialise(folder: Path, *, declared_only: bool = False) -> dg.ExecuteInProcessResult:
+    assets = statistics_assets(
+        "laion_hr",
+        title="LAION-High-Resolution",
+        requirement=RequirementSpec(),
+        minimum_side_px=1024,
+        parts=PARTS,
+        group="laion_hr_analysis",
+        declared_only=declared_only,
+    )
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("laion_hr_parts", [f"part-{i:05d}" for i in range(4)])
+        return dg.materialize(assets, resources={"lake": LakeResource(base_uri=str(folder))}, instance=instance)
+
+
+def test_the_asset_writes_every_file_twice_the_same(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    fill(lake)
+    key = ["laion_hr", "resolution_statistics"]
+    first = materialise(tmp_path)
+    assert lake.list_names(key) == FILES
+    before = {name: lake.read_bytes(lake.uri(key, name)) for name in FILES}
+    second = materialise(tmp_path)
+    assert {name: lake.read_bytes(lake.uri(key, name)) for name in FILES} == before
+    versions = [
+        run.asset_materializations_for_node("laion_hr__resolution_statistics")[0].tags["dagster/data_version"]
+        for run in (first, second)
+    ]
+    assert versions[0] == versions[1]
+
+
+def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    fill(lake)
+    run = materialise(tmp_path)
+    metadata = run.asset_materializations_for_node("laion_hr__resolution_statistics")[0].metadata
+    picture = metadata["picture"].value
+    assert picture.startswith("![analysis](data:image/png;base64,")
+    assert len(picture) < 200_000
+    found = Statistics.model_validate_json(
+        lake.read_bytes(lake.uri(["laion_hr", "resolution_statistics"], "statistics.json"))
+    )
+    assert found.reach is not None
+    assert metadata["reachable_share"].value == found.reach.reachable.estimate
+    assert metadata["dagster/row_count"].value == 1_000
+    assert [record.data["kind"] for record in metadata["anomaly"].records] == [
+        kind.kind for kind in found.anomaly.kinds
+    ]
+
+
+def test_without_probes_the_declared_half_is_reported(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    fill(lake, probed=False)
+    materialise(tmp_path, declared_only=True)
+    uri = lake.uri(["laion_hr", "resolution_statistics"], "statistics.json")
+    found = Statistics.model_validate_json(lake.read_bytes(uri))
+    assert found.reach is None
+    assert found.anomaly.historical.declared_sample is not None
+    csv = pl.read_csv(lake.read_bytes(lake.uri(["laion_hr", "resolution_statistics"], "laion_hr_sample_analysis.csv")))
+    assert csv.height == 1_000
+    assert csv["outcome"].null_count() == 1_000
