@@ -69,7 +69,7 @@ def shard_assets(
         lake: LakeResource,
         web: WebResource,
         pipes: dg.PipesSubprocessClient,
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
         import hashlib
 
         from laion_assets.lake import scratch

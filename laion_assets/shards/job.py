@@ -32,6 +32,8 @@ class Job:
     """Digest of the planned rows of each shard; its keys are all the shards there are to be."""
     done: tuple[int, ...]
     """Shards that are there already."""
+    rows: int
+    """Rows in it."""
     first_shard: int
     retry_round: int
     scratch: str
@@ -49,6 +51,12 @@ class Job:
     def missing(self) -> list[int]:
         """Shards still to be written."""
         return sorted(set(self.digests) - set(self.done))
+
+    @property
+    def rows_left(self) -> int:
+        """Rows of the missing shards."""
+        size = self.spec.rows_per_shard
+        return sum(min(size, self.rows - (shard - self.first_shard) * size) for shard in self.missing)
 
     def to_json(self) -> str:
         """The job as text."""

@@ -109,6 +109,7 @@ def prepare(
                 columns=tuple(name for name in one.rows.columns if name not in _NOT_IN_JSON),
                 digests=one.digests,
                 done=tuple(sorted(done & set(one.digests))),
+                rows=one.rows.height,
                 first_shard=one.first_shard,
                 retry_round=one.number,
                 scratch=str(folder),

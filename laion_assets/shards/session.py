@@ -1,4 +1,4 @@
-"""The process that downloads one part: reader, downloader and distributor put together, watched, and reported on.
+"""The process that downloads: reader, downloader and distributor put together, watched, and reported on.
 
 Started through Dagster Pipes as ``python -m laion_assets.shards.session``, because a download wants signals, processes
 and memory of its own. ``run`` does the same without Dagster.
@@ -11,13 +11,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from laion_assets.lake.lake import Lake
 from laion_assets.shards import process
-from laion_assets.shards.job import Job
+from laion_assets.shards.job import STOP_FILE, Job
 from laion_assets.shards.layout import read_shards, shard_name
 from laion_assets.shards.progress import read_failures, read_progress, say_failure
+
+# Below, starting worker processes costs more than a second core brings.
+SMALL_ROWS = 20_000
+# A shard spends its end waiting for slow servers; meanwhile another one keeps the core and the line busy.
+SHARDS_PER_CORE = 2
+SHARDS_IN_ONE_PROCESS = 4
 
 _LOOK_EVERY_S = 1.0
 _SAY_EVERY_S = 3.0
@@ -39,15 +47,15 @@ def run(job: Job, say: Say) -> None:
     from laion_assets.shards import upstream
     from laion_assets.shards.downloader import GuardedDownloader
 
-    missing, spec = job.missing, job.spec
-    if not missing:
+    if not job.missing:
         return
+    spec, processes = job.spec, processes_for(job)
     if spec.distributor != "multiprocessing" and importlib.util.find_spec(spec.distributor) is None:
         raise DownloadError(f"distributor: {spec.distributor} is not installed. Install it, or use multiprocessing.")
     slices = job.folder / "slices"
     slices.mkdir(exist_ok=True)
     hashes = spec.verify_hash
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), _watched(job, say):
         reader = upstream.Reader(
             job.rows_file,
             "parquet",
@@ -61,16 +69,23 @@ def run(job: Job, say: Say) -> None:
             str(slices),
             job.first_shard,
         )
-        processes = min(spec.processes or os.cpu_count() or 1, len(missing))
         downloader = GuardedDownloader(job, reader.column_list, processes=processes)
-        with _watched(job, say):
-            if spec.distributor == "multiprocessing" and processes == 1:
-                for row in reader:  # one shard needs no pool, and no second start of Python
-                    downloader(row)
-            else:
-                distribute = getattr(upstream, f"{spec.distributor}_distributor")
-                distribute(processes, downloader, reader, 1000, 1)
-    _account(job)
+        if spec.distributor == "multiprocessing" and processes == 1:
+            _in_threads(downloader, reader, job)
+        else:
+            distribute = getattr(upstream, f"{spec.distributor}_distributor")
+            distribute(processes, downloader, reader, 1000, 1)
+    there = read_shards(Lake(job.lake_uri), job.key, job.part)
+    if any(shard not in there for shard in job.missing):
+        raise DownloadError(_sentence(job))
+
+
+def processes_for(job: Job) -> int:
+    """How many processes a job is worth, unless its spec says."""
+    wanted = job.spec.processes
+    if wanted is None:
+        wanted = 1 if job.rows_left <= SMALL_ROWS else SHARDS_PER_CORE * (os.cpu_count() or 1)
+    return min(wanted, len(job.missing))
 
 
 def main() -> None:
@@ -91,6 +106,23 @@ def main() -> None:
             raise SystemExit(130) from None
 
 
+def _in_threads(downloader: Callable[[Any], Any], rows: Iterable[Any], job: Job) -> None:
+    """img2dataset's part of a distributor for one process: several shards at once on one event loop."""
+    from laion_assets.shards.engine import stop_engines
+
+    try:
+        with ThreadPoolExecutor(SHARDS_IN_ONE_PROCESS) as pool:
+            try:
+                for _ in pool.map(downloader, rows):
+                    pass
+            except BaseException:
+                (job.folder / STOP_FILE).touch()
+                stop_engines()
+                raise
+    finally:
+        stop_engines()
+
+
 @contextlib.contextmanager
 def _watched(job: Job, say: Say) -> Iterator[None]:
     """Say how far it is while the block runs, and end everything when a worker dies without a word.
@@ -98,18 +130,13 @@ def _watched(job: Job, say: Say) -> Iterator[None]:
     img2dataset's pool would wait for ever for a worker that the kernel killed, for want of memory for instance.
     """
     started, over = time.monotonic(), threading.Event()
-    rows = _rows_of(job)
 
     def watch() -> None:
         said = started
         while not over.wait(_LOOK_EVERY_S):
-            progress = read_progress(job.folder, rows=rows, started=started)
-            for shard in progress.dead_workers:
-                say_failure(job.folder, shard, "its worker process was killed")
+            progress = read_progress(job.folder, rows=job.rows_left, started=started)
             if progress.dead_workers:
-                over.wait(0.2)
-                say(_sentence(job))
-                os._exit(1)  # the other workers end with this process
+                _give_up(job, progress.dead_workers, say)
             if time.monotonic() - said >= _SAY_EVERY_S:
                 said = time.monotonic()
                 say(progress.line())
@@ -121,29 +148,23 @@ def _watched(job: Job, say: Say) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-    say(read_progress(job.folder, rows=rows, started=started).line())
+    say(read_progress(job.folder, rows=job.rows_left, started=started).line())
 
 
-def _rows_of(job: Job) -> int:
-    import pyarrow.parquet as pq
-
-    planned = int(pq.ParquetFile(job.rows_file).metadata.num_rows)
-    size = job.spec.rows_per_shard
-    return sum(min(size, planned - (shard - job.first_shard) * size) for shard in job.missing)
-
-
-def _account(job: Job) -> None:
-    there = read_shards(Lake(job.lake_uri), job.key, job.part)
-    if any(shard not in there for shard in job.missing):
-        raise DownloadError(_sentence(job))
+def _give_up(job: Job, shards: Sequence[int], say: Say) -> None:
+    for shard in shards:
+        say_failure(job.folder, shard, "its worker process was killed, for want of memory perhaps")
+    say(_sentence(job))
+    sys.stderr.flush()
+    os._exit(1)  # the other workers end with this process
 
 
 def _sentence(job: Job) -> str:
     failures = read_failures(job.folder)
     shard, why = next(iter(failures.items()), (job.missing[0], "no reason was left"))
     return (
-        f"{job.part}: {len(failures)} of {len(job.missing)} shards could not be written; {shard_name(shard)}: {why}. "
-        "Run again: it continues with the missing ones."
+        f"{job.part}: {max(1, len(failures))} of {len(job.missing)} shards could not be written; "
+        f"{shard_name(shard)}: {why.rstrip('.')}. Run again: it continues with the missing ones."
     )
 
 

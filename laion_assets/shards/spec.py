@@ -80,10 +80,15 @@ class ShardsSpec(BaseModel):
         default="sha256", description="Hash of the original bytes, a column of the shard's parquet."
     )
     processes: int | None = Field(
-        default=None, ge=1, description="Worker processes; none means one per core, and no more than shards to write."
+        default=None,
+        ge=1,
+        description="Worker processes, each with one shard at a time; none means one for up to 20,000 rows, with "
+        "several shards at a time, and two per core for more.",
     )
     memory_mb: int = Field(
-        default=256, ge=16, description="Images each worker may hold while they wait for their turn; more go to disk."
+        default=256,
+        ge=16,
+        description="MB of images each shard in the making may hold while they wait for their turn; more go to disk.",
     )
     distributor: Literal["multiprocessing", "pyspark", "ray"] = Field(
         default="multiprocessing", description="img2dataset's distributor, for more than one process."
