@@ -14,8 +14,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m laion_assets.sandbox")
     parser.add_argument("--spec", required=True, help="JSON fields of SandboxSpec")
     parser.add_argument("--cache", required=True, type=Path, help="folder of generated files")
+    parser.add_argument("--images-cache", required=True, type=Path, help="folder of encoded images")
     arguments = parser.parse_args()
-    return serve_as_child(SandboxSpec(**json.loads(arguments.spec)), arguments.cache)
+    return serve_as_child(SandboxSpec(**json.loads(arguments.spec)), arguments.cache, arguments.images_cache)
 
 
 if __name__ == "__main__":

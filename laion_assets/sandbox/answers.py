@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from laion_assets.sandbox.faults import FAULTS
 from laion_assets.sandbox.hosts import METADATA_SERVICE, PRIVATE_ADDRESS, Host
-from laion_assets.sandbox.http import Answer, Request, head
 from laion_assets.sandbox.images import Images
+from laion_assets.sandbox.messages import Answer, Request, head
 from laion_assets.sandbox.pages import page_number
 from laion_assets.sandbox.rope import Rope
 
@@ -246,13 +246,13 @@ class Answers:
         return self._cut(page, request, reset=True)
 
     def _announced_too_long(self, page: int, _request: Request) -> Answer:
-        head_bytes, body = self._whole(page, f"Content-Length: {self._images.body(page).length + 10_000}")
+        head_bytes, body = self._whole(page, f"Content-Length: {self._images.announced_bytes(page)}")
         return Answer(head_bytes, body, close=True)
 
     def _announced_too_short(self, page: int, _request: Request) -> Answer:
-        announced = int(self._images.body(page).length * CUT_AT)
-        head_bytes, body = self._whole(page, f"Content-Length: {announced}", "Connection: close")
-        return Answer(head_bytes, body, close=True)
+        announced = self._images.announced_bytes(page)
+        head_bytes, body = self._whole(page, f"Content-Length: {announced}")
+        return Answer(head_bytes, Rope.of(body.read(0, announced)))
 
     def _endless_body(self, page: int, _request: Request) -> Answer:
         head_bytes, body = self._whole(page)

@@ -4,6 +4,8 @@ Alt texts, product titles, file names, quotes, pipes, HTML, emoji, line breaks. 
 languages differ in how much one character says.
 """
 
+# ruff: noqa: RUF001 - other alphabets have letters that look like ours
+
 import functools
 from dataclasses import dataclass
 
@@ -29,75 +31,100 @@ LANGUAGES: tuple[Language, ...] = (
     Language(
         "en",
         0.47,
-        "vintage poster of a small boat in the harbour at sunset with blue sky and mountains modern kitchen design ideas for your home women's summer dress free shipping black leather shoes size wedding photography portrait canvas print wall art",
+        """vintage poster of a small boat in the harbour at sunset with blue sky and mountains modern kitchen
+        design ideas for your home women's summer dress free shipping black leather shoes size wedding
+        photography portrait canvas print wall art""",
         10.0,
     ),
     Language(
         "nolang",
         0.16,
-        "IMG_2041 DSC03391 image1 photo 2019-04-12 untitled NIKE AIR 270 logo.png iPhone XR 128GB main-banner M-L-XL SKU-88213 4K HDR",
+        """IMG_2041 DSC03391 image1 photo 2019-04-12 untitled NIKE AIR 270 logo.png iPhone XR 128GB main-banner
+        M-L-XL SKU-88213 4K HDR""",
         3.0,
     ),
     Language(
         "de",
         0.055,
-        "Wandbild Leinwand Sonnenuntergang über dem Meer mit Bergen schöne Küche aus Holz Damen Sommerkleid versandkostenfrei günstig kaufen für Ihr Zuhause",
+        """Wandbild Leinwand Sonnenuntergang über dem Meer mit Bergen schöne Küche aus Holz Damen Sommerkleid
+        versandkostenfrei günstig kaufen für Ihr Zuhause""",
         8.0,
     ),
     Language(
         "ru",
         0.05,
-        "фото красивый дом у моря летнее платье купить недорого кухня дизайн интерьера в современном стиле закат над горами",
+        """фото красивый дом у моря летнее платье купить недорого кухня дизайн интерьера в современном стиле
+        закат над горами""",
         8.0,
     ),
     Language(
         "fr",
         0.045,
-        "affiche ancienne d'un petit bateau au coucher du soleil cuisine moderne robe d'été femme livraison gratuite montagne et ciel bleu pour la maison",
+        """affiche ancienne d'un petit bateau au coucher du soleil cuisine moderne robe d'été femme livraison
+        gratuite montagne et ciel bleu pour la maison""",
         9.0,
     ),
     Language(
         "es",
         0.045,
-        "cartel antiguo de un barco pequeño al atardecer cocina moderna vestido de verano para mujer envío gratis montaña y cielo azul",
+        """cartel antiguo de un barco pequeño al atardecer cocina moderna vestido de verano para mujer envío
+        gratis montaña y cielo azul""",
         9.0,
     ),
     Language(
         "ja",
         0.035,
-        "写真 夕日 海 山 東京 夏 ワンピース 送料無料 レディース 新品 壁紙 おしゃれ キッチン インテリア",
+        """写真 夕日 海 山 東京 夏 ワンピース 送料無料 レディース 新品 壁紙 おしゃれ キッチン インテリア""",
         9.0,
-        "",
+        joint="",
     ),
-    Language("zh", 0.035, "图片 日落 大海 高山 夏季 连衣裙 包邮 现代 厨房 装修 效果图 高清 壁纸 新款", 8.0, ""),
+    Language(
+        "zh",
+        0.035,
+        """图片 日落 大海 高山 夏季 连衣裙 包邮 现代 厨房 装修 效果图 高清 壁纸 新款""",
+        8.0,
+        joint="",
+    ),
     Language(
         "it",
         0.025,
-        "quadro su tela tramonto sul mare cucina moderna vestito estivo donna spedizione gratuita montagna e cielo azzurro",
+        """quadro su tela tramonto sul mare cucina moderna vestito estivo donna spedizione gratuita montagna e
+        cielo azzurro""",
         8.0,
     ),
     Language(
         "pt",
         0.02,
-        "quadro decorativo pôr do sol na praia cozinha moderna vestido de verão feminino frete grátis montanha e céu azul",
+        """quadro decorativo pôr do sol na praia cozinha moderna vestido de verão feminino frete grátis
+        montanha e céu azul""",
         8.0,
     ),
     Language(
         "nl",
         0.02,
-        "poster zonsondergang boven zee met bergen moderne keuken zomerjurk dames gratis verzending voor uw huis",
+        """poster zonsondergang boven zee met bergen moderne keuken zomerjurk dames gratis verzending voor uw
+        huis""",
         7.0,
     ),
     Language(
         "pl",
         0.02,
-        "plakat zachód słońca nad morzem nowoczesna kuchnia letnia sukienka damska darmowa wysyłka góry i niebo",
+        """plakat zachód słońca nad morzem nowoczesna kuchnia letnia sukienka damska darmowa wysyłka góry i
+        niebo""",
         7.0,
     ),
     Language(
-        "tr", 0.01, "deniz üzerinde gün batımı modern mutfak yazlık elbise kadın ücretsiz kargo dağlar ve gökyüzü", 7.0
+        "tr",
+        0.01,
+        """deniz üzerinde gün batımı modern mutfak yazlık elbise kadın ücretsiz kargo dağlar ve gökyüzü""",
+        7.0,
     ),
-    Language("ar", 0.01, "صورة غروب الشمس فوق البحر مطبخ حديث فستان صيفي شحن مجاني جبال وسماء زرقاء", 7.0),
+    Language(
+        "ar",
+        0.01,
+        """صورة غروب الشمس فوق البحر مطبخ حديث فستان صيفي شحن مجاني جبال وسماء زرقاء""",
+        7.0,
+    ),
 )
 """Shares as in high-resolution multilingual rows: about half English, a sixth without a language."""
 

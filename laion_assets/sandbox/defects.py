@@ -13,7 +13,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Defect:
-    """One way a published row is broken, its share of rows (at least one of each is planted), and what it looks like."""
+    """One way a published row is broken, its share of rows (one of each at least), and what it looks like."""
 
     name: str
     share: float

@@ -29,10 +29,11 @@ class Draws:
     def bits(self, purpose: str, ids: Ids) -> Ids:
         """64 random bits per id."""
         salt = hashlib.sha256(f"{self.seed}:{purpose}".encode()).digest()[:8]
-        mixed = ids * _GOLDEN + np.frombuffer(salt, dtype="<u8")[0]
+        mixed: Ids = ids * _GOLDEN + np.frombuffer(salt, dtype="<u8")[0]
         mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
         mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-        return mixed ^ (mixed >> np.uint64(31))
+        mixed ^= mixed >> np.uint64(31)
+        return mixed
 
     def uniform(self, purpose: str, ids: Ids) -> Floats:
         """A number in [0, 1) per id."""

@@ -55,13 +55,14 @@ def _encode(kind: str, width: int, height: int) -> bytes:
 
     # A coarse mosaic: enough structure to be an image, flat enough to be cheap.
     draw = random.Random(f"{kind}:{width}").random  # noqa: S311
-    coarse = Image.frombytes("RGB", (24, 24), bytes(int(draw() * 256) for _ in range(24 * 24 * 3)))
+    cells = 160 if kind == "webp_lossless" else 24
+    coarse = Image.frombytes("RGB", (cells, cells), bytes(int(draw() * 256) for _ in range(cells * cells * 3)))
     image = coarse.resize((width, height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     if kind == "webp_lossy":
         image.save(buffer, "WEBP", quality=40, method=0)
     elif kind == "webp_lossless":
-        image.save(buffer, "WEBP", lossless=True, quality=0, method=0)
+        image.save(buffer, "WEBP", lossless=True, quality=10, method=1)
     elif kind == "webp_extended":
         image.putalpha(200)
         image.save(buffer, "WEBP", quality=40, method=0, exif=b"Exif\x00\x00" + _exif(), icc_profile=bytes(6000))

@@ -62,7 +62,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("reset", 0.0060, _LOST, "the connection is reset instead of an answer"),
     Fault("closed", 0.0040, _LOST, "the connection is closed without an answer"),
     Fault("garbage", 0.0010, _LOST, "the answer is not HTTP"),
-    Fault("endless_headers", 0.0001, _LOST, "header lines without end"),
+    Fault("endless_headers", 0.0001, Outcome.TOO_LARGE, "header lines without end"),
     Fault("dns_servfail", 0.0005, Outcome.RESOLVER_FAILED, "a name whose zone is broken: SERVFAIL"),
     Fault("dns_silent", 0.0001, Outcome.RESOLVER_FAILED, "a name the name server never answers for"),
     # The server stalls: few, so that 10,000 probes still end soon.
@@ -74,7 +74,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("html_as_jpeg", 0.0020, _NO_IMAGE, "200 and HTML with a script, called image/jpeg"),
     Fault("svg_script", 0.0010, _NO_IMAGE, "an SVG with a script in it"),
     Fault("empty_body", 0.0010, _NO_IMAGE, "200 and nothing"),
-    Fault("endless_garbage", 0.0002, _NO_IMAGE, "bytes without end that are no image"),
+    Fault("endless_garbage", 0.0002, _NO_IMAGE, "bytes without end that are no image", Outcome.TOO_LARGE),
     # The publisher said no.
     Fault("noai", 0.0012, Outcome.OPTED_OUT, "X-Robots-Tag: noai", image="declared"),
     Fault("noimageai", 0.0006, Outcome.OPTED_OUT, "X-Robots-Tag: noai, noimageai", image="declared"),
@@ -92,13 +92,25 @@ FAULTS: tuple[Fault, ...] = (
     # A good header, a bad body: a probe of the first bytes cannot see it.
     Fault("truncated_file", 0.0015, _OK, "a JPEG that was cut before it was published", Outcome.TRUNCATED, "big"),
     Fault("cut_connection", 0.0010, _OK, "closed after 60 % of the announced body", Outcome.TRUNCATED, "big"),
-    Fault("reset_mid_body", 0.0005, _OK, "reset after 60 % of the announced body", _LOST, "big"),
+    Fault("reset_mid_body", 0.0005, _OK, "reset after 60 % of the announced body", Outcome.TRUNCATED, "big"),
     Fault("broken_content", 0.0015, _OK, "a PNG whose pixels are garbage", Outcome.UNDECODABLE, "declared"),
     Fault("announced_too_long", 0.0005, _OK, "Content-Length larger than the body", Outcome.TRUNCATED, "big"),
-    Fault("announced_too_short", 0.0005, _OK, "Content-Length smaller than the file", Outcome.TRUNCATED, "big"),
+    Fault(
+        "announced_too_short",
+        0.0005,
+        _OK,
+        "Content-Length smaller than the file, no byte more sent",
+        Outcome.TRUNCATED,
+        "big",
+    ),
     Fault("endless_body", 0.0003, _OK, "an image header, then bytes without end", Outcome.TOO_LARGE, "declared"),
     Fault(
-        "gzip_bomb", 0.0001, _OK, "1 MB of gzip that becomes 1 GB behind an image header", Outcome.TOO_LARGE, "declared"
+        "gzip_bomb",
+        0.0001,
+        _OK,
+        "an image in gzip that grows to a gigabyte behind its end",
+        Outcome.TOO_LARGE,
+        "declared",
     ),
     Fault("pixel_bomb", 0.0001, _OK, "a PNG of 30,000 x 30,000 px in 150 KB", Outcome.TOO_LARGE, "bomb"),
     # Odd, but fine: a good client gets the image.

@@ -4,6 +4,7 @@ Listing, revisions, resolve with ETag and LFS checksum, redirect to a content ne
 sandbox's own pages: what this is (``/``), the answer key (``/truth.parquet``), and faults on demand for tests.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -12,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from laion_assets.sandbox.http import Answer, Request, head
 from laion_assets.sandbox.hub_faults import HubFaults
+from laion_assets.sandbox.messages import Answer, Request, head
 from laion_assets.sandbox.publication import Publication, PublishedFile
 from laion_assets.sandbox.rope import FileSlice, Rope
 from laion_assets.sandbox.spec import SandboxSpec
@@ -53,7 +54,7 @@ class Hub:
         if path == "/sandbox/faults" and request.method == b"POST":
             return _json(200, self.faults.switch(json.loads(request.body)))
         if path == "/sandbox/requests":
-            return _json(200, self.faults.log)
+            return _json(200, [dataclasses.asdict(each) for each in self.faults.log])
         self.faults.note(request, path)
         refusal = self.faults.refuse(path)
         if refusal is not None:

@@ -7,9 +7,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from laion_assets.sandbox.http import Answer, Request, head
+from laion_assets.sandbox.messages import Answer, Request, head
+from laion_assets.sandbox.rope import Body
+from laion_assets.sandbox.spec import SandboxError
 
 LOG_LENGTH = 1000
+
+
+KINDS = ("drop", "reset", "rate_limited", "unavailable", "slow", "corrupt", "none")
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,20 @@ class HubFault:
     retry_after_s: int = 1
     bytes_per_s: float = 100_000.0
 
+    def __post_init__(self) -> None:
+        """Refuse a kind nobody acts out."""
+        if self.kind not in KINDS:
+            raise SandboxError(f"{self.kind!r} is no fault of the hub; choose one of {', '.join(KINDS)}.")
 
-KINDS = ("drop", "reset", "rate_limited", "unavailable", "slow", "corrupt", "none")
+
+@dataclass(frozen=True)
+class HubRequest:
+    """What the hub was asked."""
+
+    method: str
+    path: str
+    range: str | None
+    with_token: bool
 
 
 class HubFaults:
@@ -42,13 +59,11 @@ class HubFaults:
         """Start well."""
         self._fault = HubFault("none")
         self._left = 0
-        self.log: list[dict[str, Any]] = []
+        self.log: list[HubRequest] = []
 
     def switch(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Switch on the fault of these fields, instead of any other, and forget the log; says what is on."""
         fault = HubFault(**fields)
-        if fault.kind not in KINDS:
-            raise ValueError(f"{fault.kind!r} is no fault of the hub; choose one of {', '.join(KINDS)}.")
         self._fault = fault
         self._left = fault.times if fault.kind != "none" else 0
         self.log.clear()
@@ -58,12 +73,12 @@ class HubFaults:
         """Keep what was asked, for tests that look at ranges and headers."""
         wanted = request.header(b"range")
         self.log.append(
-            {
-                "method": request.method.decode("latin-1"),
-                "path": path,
-                "range": wanted.decode("latin-1") if wanted else None,
-                "with_token": request.header(b"authorization") is not None,
-            }
+            HubRequest(
+                method=request.method.decode("latin-1"),
+                path=path,
+                range=wanted.decode("latin-1") if wanted else None,
+                with_token=request.header(b"authorization") is not None,
+            )
         )
         del self.log[:-LOG_LENGTH]
 
@@ -97,11 +112,11 @@ class HubFaults:
 class _Corrupted:
     """A body with one bit flipped in its middle."""
 
-    body: Any
+    body: Body
 
     @property
     def length(self) -> int:
-        return int(self.body.length)
+        return self.body.length
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         data = bytearray(self.body.read(start, stop))

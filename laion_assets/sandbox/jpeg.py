@@ -88,9 +88,8 @@ class _Scan:
 
     def mcus(self, width: Size, height: Size) -> Size:
         """MCUs of an image: of its (subsampled) component where the scan has one, of the whole otherwise."""
-        across = -(-(-(-width // self.shrink_h)) // self.mcu_width)
-        down = -(-(-(-height // self.shrink_v)) // self.mcu_height)
-        return across * down
+        component_width, component_height = -(-width // self.shrink_h), -(-height // self.shrink_v)
+        return (-component_width // self.mcu_width) * (-component_height // self.mcu_height)
 
 
 @functools.cache

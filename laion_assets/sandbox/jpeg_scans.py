@@ -72,7 +72,8 @@ class ScanTemplate:
         whole, last = np.divmod(mcus - 1, RESTART_MCUS)
         cycles, rest = np.divmod(whole, 8)
         tails = np.array([len(tail) for tail in self.tails])
-        return len(self.cycle) * cycles + np.array(self.starts)[rest] + tails[last + 1]
+        found: npt.NDArray[np.int64] = len(self.cycle) * cycles + np.array(self.starts)[rest] + tails[last + 1]
+        return found
 
 
 @functools.cache

@@ -18,8 +18,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from laion_assets.sandbox.hub_faults import HubFault, HubRequest
 from laion_assets.sandbox.spec import Ports, SandboxError, SandboxSpec
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class RunningSandbox:
     @property
     def certificate_authority(self) -> Path | None:
         """PEM file to trust, where the sandbox serves TLS."""
-        return self.folder.parent / "certificates" / "authority.pem" if self.ports.tls else None
+        return self.folder / "certificates" / "authority.pem" if self.ports.tls else None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,20 +81,20 @@ class RunningSandbox:
 
         return pl.read_parquet(self.folder / "truth.parquet")
 
-    def switch_hub_fault(self, kind: str, **fields: Any) -> None:
-        """Switch a fault of the hub on (or ``none``); fields as in ``hub_faults.HubFault``."""
-        self._ask("/sandbox/faults", {"kind": kind, **fields})
+    def switch_hub_fault(self, fault: HubFault) -> None:
+        """Switch a fault of the hub on, instead of any other, and forget what the hub was asked."""
+        self._ask("/sandbox/faults", dataclasses.asdict(fault))
 
-    def hub_requests(self) -> list[dict[str, Any]]:
-        """What the hub was asked since the last ``switch_hub_fault``: method, path, range, with_token."""
-        return list(self._ask("/sandbox/requests", None))
+    def hub_requests(self) -> list[HubRequest]:
+        """What the hub was asked since the last ``switch_hub_fault``, oldest first, the last thousand."""
+        return [HubRequest(**each) for each in json.loads(self._ask("/sandbox/requests", None))]
 
-    def _ask(self, path: str, fields: dict[str, Any] | None) -> Any:
+    def _ask(self, path: str, fields: dict[str, object] | None) -> bytes:
         body = None if fields is None else json.dumps(fields).encode()
         request = urllib.request.Request(self.hub_url + path, data=body)  # noqa: S310
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
-            return json.loads(answer.read())
+            return bytes(answer.read())
 
 
 def default_cache() -> Path:
@@ -115,10 +116,11 @@ def start_sandbox(spec: SandboxSpec, *, cache: Path | None = None) -> Iterator[R
         SandboxError: It could not be started; the message says why.
     """
     with contextlib.ExitStack() as stack:
+        images_cache = cache or default_cache()
         if cache is None and spec.port == 0:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="laion-assets-sandbox-")))
         command = [sys.executable, "-m", "laion_assets.sandbox", "--spec", json.dumps(dataclasses.asdict(spec))]
-        command += ["--cache", str(cache or default_cache())]
+        command += ["--cache", str(cache or default_cache()), "--images-cache", str(images_cache)]
         child = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -168,17 +170,18 @@ def serve_sandbox(
         on_ready: called once everything answers.
         progress: called with a line for each step of generating files.
     """
-    _run(spec, cache or default_cache(), on_ready, progress, with_parent=False)
+    folder = cache or default_cache()
+    _run(spec, folder, folder, on_ready, progress, with_parent=False)
 
 
-def serve_as_child(spec: SandboxSpec, cache: Path) -> int:
+def serve_as_child(spec: SandboxSpec, cache: Path, images_cache: Path) -> int:
     """Serve until standard input ends, announcing the ports on standard output; the child's side of a start."""
 
     def announce(sandbox: RunningSandbox) -> None:
         print(json.dumps({"ports": dataclasses.asdict(sandbox.ports), "folder": str(sandbox.folder)}), flush=True)
 
     try:
-        _run(spec, cache, announce, lambda _line: None, with_parent=True)
+        _run(spec, cache, images_cache, announce, lambda _line: None, with_parent=True)
     except SandboxError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 1
@@ -188,6 +191,7 @@ def serve_as_child(spec: SandboxSpec, cache: Path) -> int:
 def _run(
     spec: SandboxSpec,
     cache: Path,
+    images_cache: Path,
     on_ready: Callable[[RunningSandbox], None],
     progress: Callable[[str], None],
     *,
@@ -202,7 +206,7 @@ def _run(
             loop.add_signal_handler(number, stop.set)
         if with_parent:
             _stop_with_parent(loop, stop)
-        async with serving(spec, cache=cache, progress=progress) as served:
+        async with serving(spec, cache=cache, images_cache=images_cache, progress=progress) as served:
             on_ready(RunningSandbox(spec, served.ports, served.publication.folder, os.getpid()))
             await stop.wait()
 

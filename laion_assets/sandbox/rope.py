@@ -54,6 +54,9 @@ class Rope:
         return b"".join(found)
 
 
+EMPTY = Rope((), 0)
+
+
 @dataclass(frozen=True)
 class FileSlice:
     """The bytes [begin, end) of a file, read as they are sent."""

@@ -7,7 +7,6 @@ What is answered lives in ``answers``, ``hub`` and ``nameserver``; starting all 
 import asyncio
 import contextlib
 import errno
-import html
 import resource
 import socket
 import ssl
@@ -16,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laion_assets.sandbox.answers import Answers
+from laion_assets.sandbox.certificates import server_context
+from laion_assets.sandbox.connection import Connection
 from laion_assets.sandbox.encoded import EncodedImages
+from laion_assets.sandbox.front_page import front_page
 from laion_assets.sandbox.hosts import Host, make_hosts
-from laion_assets.sandbox.http import Answer, Connection, Request
 from laion_assets.sandbox.hub import CONTENT_ADDRESS, Hub
 from laion_assets.sandbox.images import Images
+from laion_assets.sandbox.messages import Answer, Request
 from laion_assets.sandbox.nameserver import NameServer
 from laion_assets.sandbox.publication import Publication, publish
 from laion_assets.sandbox.spec import Ports, SandboxError, SandboxSpec
@@ -112,7 +114,7 @@ def _bind(address: str, port: int, kind: int) -> socket.socket:
         bound.bind((address, port))
         if kind == socket.SOCK_STREAM:
             bound.listen(BACKLOG)
-        bound.setblocking(False)
+        bound.settimeout(0)
     except OSError:
         bound.close()
         raise
@@ -140,20 +142,23 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def serving(
-    spec: SandboxSpec, *, cache: Path, progress: Callable[[str], None] = lambda _line: None
+    spec: SandboxSpec, *, cache: Path, images_cache: Path, progress: Callable[[str], None] = lambda _line: None
 ) -> AsyncIterator[Served]:
-    """Bind, generate what is missing, serve until the block ends."""
+    """Bind, generate what is missing, serve until the block ends.
+
+    ``cache`` holds what depends on the ports too, ``images_cache`` what is the same for every sandbox.
+    """
     hosts = make_hosts(spec.hosts, named_share=spec.named_host_share)
     sockets = bind(spec, hosts)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(sockets.close)
-        encoded = EncodedImages(cache)
+        encoded = EncodedImages(images_cache)
         encoded.warm()
         ports = sockets.ports
         publication = publish(spec, ports, folder=cache, encoded=encoded, progress=progress)
         images = Images(publication.pages(), encoded)
         answers = Answers(images, hosts, ports.web)
-        hub = Hub(spec, publication, hub_port=ports.hub, index=lambda: index_page(spec, ports))
+        hub = Hub(spec, publication, hub_port=ports.hub, index=lambda: front_page(spec, ports))
         connections: set[Connection] = set()
         stack.callback(_drop, connections)
         for bound in sockets.web:
@@ -161,10 +166,8 @@ async def serving(
         for bound in sockets.hub:
             await _listen(stack, bound, hub.respond, connections)
         if sockets.tls:
-            from laion_assets.sandbox.certificates import server_contexts
-
-            contexts = server_contexts(hosts, cache / "certificates")
-            for bound, context in zip(sockets.tls, contexts, strict=True):
+            context = server_context(hosts, publication.folder / "certificates")
+            for bound in sockets.tls:
                 await _listen(stack, bound, answers.respond, connections, context)
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: NameServer(hosts), sock=sockets.dns
@@ -189,20 +192,3 @@ async def _listen(
 def _drop(connections: set[Connection]) -> None:
     for connection in list(connections):
         connection.abort()
-
-
-def index_page(spec: SandboxSpec, ports: Ports) -> str:
-    """What a person sees who opens the hub in a browser."""
-    repository = html.escape(spec.repository)
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>laion-assets sandbox</title></head><body>
-<h1>A small internet on this machine</h1>
-<p>This is the sandbox of laion-assets: a metadata hub and an image web for trying things out, generated from seed
-{spec.seed}. Nothing of it is real, and nothing of it leaves this machine.</p>
-<ul>
-<li>Hub: <a href="/api/datasets/{repository}">{repository}</a>, {spec.parts:,} parts of {spec.rows_per_part:,} rows
-{"(gated)" if spec.gated else ""}</li>
-<li>Web: {spec.hosts:,} hosts in 127.0.0.0/8 on port {ports.web}{f", TLS on port {ports.tls}" if ports.tls else ""}</li>
-<li>Name server: 127.0.0.1:{ports.dns} (UDP)</li>
-<li>What a correct client must find out about every row: <a href="/truth.parquet">truth.parquet</a></li>
-</ul></body></html>
-"""

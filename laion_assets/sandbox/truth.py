@@ -34,8 +34,9 @@ TRUTH_SCHEMA: dict[str, pl.DataType] = {
     "kind_of_anomaly": pl.String(),
 }
 """``row_defect`` and ``kind_of_anomaly`` are null where there is none, ``fault`` is ``none``; ``true_*``, ``format``
-and ``file_bytes`` are null where no image can be had. Several rows can share a ``page``. Outcomes are words of
-``laion_assets.web.outcome``, null where the row's URL is missing or no URL of the web."""
+and ``file_bytes`` are null where no image can be had. ``file_bytes`` is what the server announces, lies included.
+Several rows can share a ``page``. Outcomes are words of ``laion_assets.web.outcome``, null where the row's URL is
+missing or no URL of the web."""
 
 
 def part_key(part: int) -> str:

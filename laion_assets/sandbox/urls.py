@@ -4,6 +4,8 @@ A page's number stands in its URL as a dash and eight hexadecimal digits, which 
 again without a table of URLs. Everything else in a URL is decoration.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -149,7 +151,7 @@ def _origins(spec: SandboxSpec, pages: Pages, ports: Ports, ids: npt.NDArray[np.
     return pl.Series(origins, dtype=pl.String)
 
 
-_ORIGINS = {
+_ORIGINS: dict[str, Callable[[int, str, int], str]] = {
     "dns_nxdomain": lambda page, _address, _port: f"http://www.gone-{page % 9973:04d}.invalid",
     "dns_servfail": lambda page, _address, port: f"http://img{page % 97}.servfail.test:{port}",
     "dns_silent": lambda page, _address, port: f"http://img{page % 97}.silent.test:{port}",
