@@ -15,6 +15,7 @@ from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
+from laion_assets.shards.assets import shard_assets
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.spec import SourceSpec
@@ -90,7 +91,7 @@ class ImageTextDataset(YamlComponent):
             ),
         ]
         checks = [
-            *metadata_checks(self.name, expectations=self.expectations, parts=parts),
+            *metadata_checks(self.name, expectations=self.expectations, rules=self.rules, parts=parts),
             *probe_checks(self.name, minimum_side_px=minimum_side_px),
         ]
         for subset in self.subsets:
@@ -100,6 +101,14 @@ class ImageTextDataset(YamlComponent):
                 subset,
                 minimum_side_px=minimum_side_px,
                 expected_parts=self.expectations.parts,
+                parts=parts,
+                group=group,
+            )
+            assets += shard_assets(
+                self.name,
+                subset,
+                spec=subset.shards,
+                minimum_side_px=minimum_side_px,
                 parts=parts,
                 group=group,
             )

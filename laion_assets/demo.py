@@ -4,6 +4,7 @@ Nothing here is special to the demo but the sandbox it starts and the summary it
 the instance are those of the UI.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
 from laion_assets.home import Home
 from laion_assets.lake.lake import Lake
 from laion_assets.pipeline import Pipeline, RunFailedError, Work
+from laion_assets.sources.published import SourceError
+from laion_assets.summary import print_summary
 from laion_assets.terminal import Display, Stage
 
 DATASET = "laion_hr"
@@ -32,28 +36,26 @@ def run_demo(home: Home, console: Console) -> int:
     from laion_assets.sandbox.process import start_sandbox
     from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 
-    console.print("[bold]laion-assets demo[/bold]  the whole chain on a small internet of its own, on loopback\n")
+    console.print("[bold]laion-assets demo[/bold]: the whole chain, on a small internet of its own\n")
     display = Display(console)
     try:
-        with display.stage("start the sandbox") as stage:
-            sandbox_context = start_sandbox(SandboxSpec(), cache=home.sandbox_cache)
-            sandbox = sandbox_context.__enter__()
-            stage.conclude(f"hub {sandbox.hub_url}, web on port {sandbox.web_port}")
-        try:
+        with contextlib.ExitStack() as stack:
+            with display.stage("start the sandbox") as stage:
+                sandbox = stack.enter_context(start_sandbox(SandboxSpec(), cache=home.sandbox_cache))
+                stage.conclude(f"hub at {sandbox.hub_url}, {sandbox.spec.hosts} web hosts on port {sandbox.web_port}")
             home.enter(sandbox.environment)
-            _materialise(home, display)
-        finally:
-            sandbox_context.__exit__(None, None, None)
-    except (RunFailedError, SandboxError) as error:
-        console.print(f"\n[red]{error}[/red]\nFix that, then run it again: what is done is kept.", soft_wrap=True)
+            lake = _materialise(home, display)
+    except (RunFailedError, SandboxError, SourceError) as error:
+        console.print(f"\n[red]{escape(str(error))}[/red]\nFix that, then run it again: what is done is kept.")
         return 1
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
         console.print("\nInterrupted. Run it again: what is done is kept.")
         return INTERRUPTED_EXIT_CODE
+    print_summary(lake, home, console, dataset=DATASET, subset=SUBSET, results=RESULTS)
     return 0
 
 
-def _materialise(home: Home, display: Display) -> None:
+def _materialise(home: Home, display: Display) -> Lake:
     with display.stage("load the definitions") as stage:
         from laion_assets.definitions import defs
         from laion_assets.registration import register_parts
@@ -72,7 +74,7 @@ def _materialise(home: Home, display: Display) -> None:
         for title, works in _stages(keys):
             _run(pipeline, display, title, works, published)
     _copy_results(lake, home.folder)
-    _summarise(lake, home, display.console)
+    return lake
 
 
 def _stages(parts: Sequence[str]) -> list[tuple[str, list[Work]]]:
@@ -106,7 +108,3 @@ def _copy_results(lake: Lake, folder: Path) -> None:
             scratch = folder / f".{name}.tmp"
             shutil.copyfile(path, scratch)
             scratch.replace(folder / name)
-
-
-def _summarise(lake: Lake, home: Home, console: Console) -> None:
-    console.print()

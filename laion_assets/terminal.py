@@ -31,7 +31,7 @@ class Stage:
         self._progress.update(self._task, message=escape(line))
         if not self._console.is_terminal and time.monotonic() - self._last_news >= PLAIN_NEWS_INTERVAL_S:
             self._last_news = time.monotonic()
-            self._console.print(f"    {escape(self._title)}: {escape(line)}", highlight=False)
+            self._console.print(f"    {escape(self._title)}: {escape(line)}", highlight=False, soft_wrap=True)
 
     def advance(self, units: int = 1) -> None:
         """Count units as done."""
@@ -75,5 +75,7 @@ class Display:
             yield stage
         seconds = f"{time.monotonic() - started:.1f} s"
         self.console.print(
-            f"  [green]✓[/green] {escape(title):<26} [dim]{seconds:>7}[/dim]  {escape(stage.note)}", highlight=False
+            f"  [green]✓[/green] {escape(title):<26} [dim]{seconds:>7}[/dim]  {escape(stage.note)}",
+            highlight=False,
+            soft_wrap=True,
         )

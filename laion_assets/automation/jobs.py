@@ -69,7 +69,7 @@ def dataset_jobs(
             "analysis",
             keys=[spec.key for spec in together if spec.partitions_def is None],
             per_part=False,
-            description=f"All materialised parts of {dataset}: sample, probes, statistics, and the plan of each subset.",
+            description=f"All materialised parts of {dataset}: sample, probes, statistics, plans of the subsets.",
         ),
         shards=tuple(
             job(
