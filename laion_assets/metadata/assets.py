@@ -2,7 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +13,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
+from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
 from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.reading import open_published
@@ -22,6 +25,7 @@ from laion_assets.metadata.validation import validate
 
 _VERSION = "1"
 _OWNERS = ["team:laion-assets"]
+_QUARANTINE_SCHEMA = {"part": pl.String(), "row": pl.UInt32(), "reasons": pl.List(pl.String())}
 
 
 def metadata_assets(
@@ -49,7 +53,7 @@ def metadata_assets(
     quarantine_key = dg.AssetKey([dataset, "quarantined_metadata"])
     profile_key = dg.AssetKey([dataset, "metadata_profile"])
 
-    def spec(key: dg.AssetKey, description: str, schema: dg.TableSchema) -> dg.AssetSpec:
+    def spec(key: dg.AssetKey, description: str, schema: Mapping[str, pl.DataType]) -> dg.AssetSpec:
         return dg.AssetSpec(
             key,
             deps=[raw_key],
@@ -58,22 +62,26 @@ def metadata_assets(
             kinds={"polars", "parquet"},
             owners=_OWNERS,
             code_version=f"{_VERSION}-{_digest(book, columns)}",
-            metadata={"dagster/column_schema": schema},
+            metadata={"dagster/column_schema": _column_schema(schema)},
         )
 
     @dg.multi_asset(
         name=f"{dataset}__validate",
         specs=[
-            spec(quarantine_key, "Rows that cannot be used, as published, with the reasons.", _QUARANTINE_COLUMNS),
+            spec(
+                quarantine_key,
+                "Rows that cannot be used, as published, with the reasons.",
+                _QUARANTINE_SCHEMA,
+            ),
             spec(
                 profile_key,
                 "One row of figures per part: counts per rule, nulls, sizes, languages, hosts.",
-                _PROFILE_COLUMNS,
+                PROFILE_SCHEMA,
             ),
             spec(
                 valid_key,
                 "Usable rows under canonical names and types, with a flag for everything suspicious.",
-                _VALID_COLUMNS,
+                VALIDATED_SCHEMA,
             ),
         ],
         check_specs=[
@@ -88,7 +96,7 @@ def metadata_assets(
         partitions_def=parts,
         pool="metadata",
     )
-    def validated(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult]:
+    def validated(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         store, part, started = lake.open(), context.partition_key, time.monotonic()
         uris = [store.uri(key.path, f"{part}.parquet") for key in (quarantine_key, profile_key, valid_key)]
         try:
@@ -109,8 +117,12 @@ def metadata_assets(
         figures = profile.row(0, named=True)
         quarantine_file, profile_file, valid_file = written
         context.log.info(
-            f"{part}: {figures['rows_in']:,} rows in {seconds:.1f} s, {figures['rows_quarantined']:,} quarantined, "
-            f"{figures['rows_flagged']:,} flagged"
+            "%s: %s rows in %.1f s, %s quarantined, %s flagged",
+            part,
+            f"{figures['rows_in']:,}",
+            seconds,
+            f"{figures['rows_quarantined']:,}",
+            f"{figures['rows_flagged']:,}",
         )
         yield dg.MaterializeResult(
             asset_key=quarantine_key,
@@ -152,6 +164,62 @@ def metadata_assets(
         )
 
     return [validated]
+
+
+def duplicate_assets(
+    dataset: str,
+    *,
+    group: str,
+) -> list[dg.AssetsDefinition]:
+    """``duplicate_urls`` of a dataset: rows whose URL occurs in several materialised parts.
+
+    Args:
+        dataset: First segment of the asset keys.
+        group: Asset group in the UI.
+    """
+    valid_key = dg.AssetKey([dataset, "validated_metadata"])
+    key = dg.AssetKey([dataset, "duplicate_urls"])
+
+    @dg.asset(
+        key=key,
+        deps=[valid_key],
+        description="Rows whose URL, or URL and caption, occurs in several parts, with the row to keep for each.",
+        group_name=group,
+        kinds={"polars", "parquet"},
+        owners=_OWNERS,
+        code_version=_VERSION,
+        metadata={"dagster/column_schema": _column_schema(DUPLICATES_SCHEMA)},
+        pool="metadata",
+    )
+    def duplicate_urls(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+        store, started = lake.open(), time.monotonic()
+        names = store.list_names(valid_key.path, ".parquet")
+        if not names:
+            raise dg.Failure(
+                f"no part of {valid_key.to_user_string()} is in the lake. Materialise one first.", allow_retries=False
+            )
+        sources = {
+            name.removesuffix(".parquet"): partial(store.scan_parquet, store.uri(valid_key.path, name))
+            for name in names
+        }
+        uri = store.uri(key.path, "duplicate_urls.parquet")
+        with store.publish(uri) as path:
+            counts = find_duplicates(sources, path, on_part=partial(context.log.info, "%s: hashed"))
+            written = _Written.of(path)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": counts.url_rows,
+                **asdict(counts),
+                "extra_url_rows": counts.extra_url_rows,
+                "extra_pair_rows": counts.extra_pair_rows,
+                "share_of_rows_to_drop": counts.extra_url_rows / max(counts.rows, 1),
+                "seconds": time.monotonic() - started,
+                **written.metadata(uri),
+            },
+            data_version=dg.DataVersion(written.sha256),
+        )
+
+    return [duplicate_urls]
 
 
 def published_uri(lake: Lake, dataset: str, part: str) -> str:
@@ -241,13 +309,9 @@ _MEANINGS = {
     "reasons": "names of the rules for which the row was left out",
     **{column.name: column.meaning for column in CANONICAL_COLUMNS},
 }
-_VALID_COLUMNS = dg.TableSchema(
-    [dg.TableColumn(name, str(dtype), description=_MEANINGS[name]) for name, dtype in VALIDATED_SCHEMA.items()]
-)
-_QUARANTINE_COLUMNS = dg.TableSchema(
-    [
-        dg.TableColumn(name, str(dtype), description=_MEANINGS[name])
-        for name, dtype in (("part", pl.String()), ("row", pl.UInt32()), ("reasons", pl.List(pl.String())))
-    ]
-)
-_PROFILE_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in PROFILE_SCHEMA.items()])
+
+
+def _column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
+    return dg.TableSchema(
+        [dg.TableColumn(name, str(dtype), description=_MEANINGS.get(name)) for name, dtype in schema.items()]
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from laion_assets.metadata.errors import SchemaMismatch
+from laion_assets.metadata.errors import SchemaMismatchError
 from laion_assets.metadata.schema import CANONICAL_COLUMNS, VALIDATED_SCHEMA, Column
 from laion_assets.metadata.spec import ColumnsSpec
 
@@ -52,8 +52,8 @@ def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None =
         where: File and part, to begin an error message with.
 
     Raises:
-        SchemaMismatch: A required column, or one that the YAML maps, is not there, or a column has a type that cannot
-            mean what it should.
+        SchemaMismatchError: A required column, or one that the YAML maps, is not there, or a column has a type that
+            cannot mean what it should.
     """
     columns = columns or {}
     _check_canonical_names(columns)
@@ -69,7 +69,7 @@ def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None =
         if found is None:
             if column.required or configured:
                 wanted = " or ".join(repr(alias) for alias in (configured or column.aliases))
-                raise SchemaMismatch(
+                raise SchemaMismatchError(
                     f"{where}: no column for {column.name!r} (looked for {wanted}). Found {_described(schema)}. "
                     f"Map it in defs.yaml under columns: {{{column.name}: [{_nearest(column, schema)}]}}."
                 )
@@ -77,9 +77,9 @@ def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None =
         if found in canonical.values():
             continue
         if not can_mean(schema[found], column.dtype):
-            raise SchemaMismatch(
+            raise SchemaMismatchError(
                 f"{where}: column {found!r} is {schema[found]}, which cannot be {column.name!r} ({column.dtype}). "
-                f"Found {_described(schema)}. Map {column.name!r} to another column in defs.yaml, or fetch the part again."
+                f"Found {_described(schema)}. Map {column.name!r} to another column in defs.yaml."
             )
         canonical[column.name] = found
 
@@ -120,7 +120,7 @@ def _check_canonical_names(columns: ColumnsSpec) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise SchemaMismatch(f"columns: there is no canonical column {name!r}. {hint}")
+            raise SchemaMismatchError(f"columns: there is no canonical column {name!r}. {hint}")
 
 
 def _described(schema: Mapping[str, pl.DataType]) -> str:

@@ -130,6 +130,8 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: it is read then
     import great_expectations as gx
     import pandas as pd
+    from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
@@ -137,11 +139,11 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
     suite = gx.ExpectationSuite(name=SUITE_NAME, meta={"part": part})
     for one in expectations:
         suite.add_expectation(
-            gx.expectations.ExpectColumnValuesToBeBetween(
+            ExpectColumnValuesToBeBetween(
                 column=one.figure,
                 min_value=one.minimum,
                 max_value=one.maximum,
-                severity=one.severity,
+                severity=FailureSeverity(one.severity),
                 notes=one.meaning,
             )
         )

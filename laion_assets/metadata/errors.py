@@ -2,12 +2,12 @@
 
 
 class MetadataError(ValueError):
-    """A part cannot be turned into validated rows; the message names file, part and finding. Asking again is no help."""
+    """A part cannot be turned into validated rows; the message names file, part and finding. Retrying is no help."""
 
 
-class DamagedPart(MetadataError):
+class DamagedPartError(MetadataError):
     """The file is not what its name says: cut off, empty, an error page, bytes that do not decode."""
 
 
-class SchemaMismatch(MetadataError):
+class SchemaMismatchError(MetadataError):
     """The file is sound, but a column is missing under every name we know, or of a type that cannot mean this."""

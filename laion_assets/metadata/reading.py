@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from laion_assets.metadata.columns import Mapped, map_columns
-from laion_assets.metadata.errors import DamagedPart
+from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.spec import ColumnsSpec
 from laion_assets.metadata.text_files import is_text_file, text_to_parquet
 
@@ -46,7 +46,7 @@ class PublishedTable:
         """All rows in order, at most so many at a time, each slice with the position of its first row.
 
         Raises:
-            DamagedPart: Bytes in the middle of the file do not decode.
+            DamagedPartError: Bytes in the middle of the file do not decode.
         """
         seen = 0
         for offset in range(0, self.rows, rows_per_slice):
@@ -55,7 +55,7 @@ class PublishedTable:
             seen += frame.height
             yield offset, frame
         if seen != self.rows:
-            raise DamagedPart(f"{self.where}: announces {self.rows} rows and holds {seen}. {_REFETCH}")
+            raise DamagedPartError(f"{self.where}: announces {self.rows} rows and holds {seen}. {_REFETCH}")
 
 
 @contextlib.contextmanager
@@ -72,13 +72,13 @@ def open_published(
         scratch: Folder for the parquet form of a text file, removed again.
 
     Raises:
-        DamagedPart: The file is empty, cut off, not what its name says, or has no rows.
-        SchemaMismatch: A column is missing or of a wrong type.
+        DamagedPartError: The file is empty, cut off, not what its name says, or has no rows.
+        SchemaMismatchError: A column is missing or of a wrong type.
     """
     file = file or path.name
     where = f"{file} ({part})"
     if path.stat().st_size == 0:
-        raise DamagedPart(f"{where}: the file is empty, 0 bytes. {_REFETCH}")
+        raise DamagedPartError(f"{where}: the file is empty, 0 bytes. {_REFETCH}")
     with contextlib.ExitStack() as stack:
         if is_text_file(path.name):
             table = stack.enter_context(text_to_parquet(path, where=where, columns=columns or {}, scratch=scratch))
@@ -91,7 +91,7 @@ def open_published(
             rows = int(lazy.select(pl.len()).collect().item())
         mapped = map_columns(schema, columns, where=where)
         if rows == 0:
-            raise DamagedPart(f"{where}: the file has its columns but zero rows. {_REFETCH}")
+            raise DamagedPartError(f"{where}: the file has its columns but zero rows. {_REFETCH}")
         yield PublishedTable(part, file, rows, mapped, table)
 
 
@@ -104,7 +104,7 @@ def damage_named(where: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's trouble, not the file's
         finding = " ".join(str(error).split())[:300]
-        raise DamagedPart(f"{where}: its bytes do not decode ({finding}). {_REFETCH}") from error
+        raise DamagedPartError(f"{where}: its bytes do not decode ({finding}). {_REFETCH}") from error
 
 
 def _check_is_parquet(path: Path, where: str) -> None:
@@ -115,16 +115,16 @@ def _check_is_parquet(path: Path, where: str) -> None:
         tail = file.read()
     if head.startswith(_MAGIC):
         if tail != _MAGIC or size < 12:
-            raise DamagedPart(
+            raise DamagedPartError(
                 f"{where}: the parquet file is cut off after {size:,} bytes, its end is missing. {_REFETCH}"
             )
         return
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
-        raise DamagedPart(
+        raise DamagedPartError(
             f"{where}: an HTML or XML page came in place of parquet, probably a login or error page of the hub. "
             "Check token and terms of the source, then fetch the part again."
         )
     if head.startswith(b"version https://git-lfs"):
-        raise DamagedPart(f"{where}: a Git LFS pointer came in place of the file it points to. {_REFETCH}")
-    raise DamagedPart(f"{where}: not a parquet file, it begins with {head[:12]!r}. {_REFETCH}")
+        raise DamagedPartError(f"{where}: a Git LFS pointer came in place of the file it points to. {_REFETCH}")
+    raise DamagedPartError(f"{where}: not a parquet file, it begins with {head[:12]!r}. {_REFETCH}")

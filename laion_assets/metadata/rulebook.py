@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from laion_assets.metadata.derived import DERIVED, REPEATS
-from laion_assets.metadata.rules import RULES, Rule
+from laion_assets.metadata.rule import Rule
+from laion_assets.metadata.rules import RULES
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
 
 
@@ -26,7 +27,7 @@ class Rulebook:
         """
         available = set(published)
         available |= {name for name, (needs, _) in DERIVED.items() if needs <= available}
-        available |= {name for name, needs in REPEATS.items() if needs <= available}
+        available |= {name for name, needs in REPEATS.items() if set(needs) <= available}
         applicable = tuple(rule for rule in self.rules if rule.columns <= available)
         missing = tuple(rule.name for rule in self.rules if not rule.columns <= available)
         return Rulebook(applicable), missing
@@ -51,7 +52,7 @@ def rulebook(rules: RulesSpec | None = None, expectations: ExpectationsSpec | No
         tuned = rule.model_copy(update=changes)
         if tuned.severity == "quarantine" and tuned.columns & REPEATS.keys():
             raise ValueError(
-                f"rule {rule.name} compares a row with the rows before it, which only flags can. Make its severity flag."
+                f"rule {rule.name} compares a row with the rows before it, which only flags can. Make it a flag."
             )
         chosen.append(tuned)
     return Rulebook(tuple(chosen))

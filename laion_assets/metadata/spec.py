@@ -5,7 +5,8 @@ import difflib
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from laion_assets.metadata.rules import RULES, Rule, Severity
+from laion_assets.metadata.rule import Rule, Severity
+from laion_assets.metadata.rules import RULES
 
 ColumnsSpec = dict[str, list[str]]
 """Further published names per canonical column, tried before the known ones.

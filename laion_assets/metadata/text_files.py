@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from laion_assets.metadata.columns import OVERFLOW, free_name
-from laion_assets.metadata.errors import DamagedPart
+from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.spec import ColumnsSpec
 
 _TEXT_FILE = re.compile(r"\.(csv|tsv|txt|jsonl|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
@@ -34,7 +34,7 @@ def text_to_parquet(path: Path, *, where: str, columns: ColumnsSpec, scratch: Pa
     A file whose YAML maps columns by position (``#1``) has no header; its columns are called ``#1``, ``#2``, ….
 
     Raises:
-        DamagedPart: The text is not UTF-8, not the format its name says, or an HTML page.
+        DamagedPartError: The text is not UTF-8, not the format its name says, or an HTML page.
     """
     kind = str(_TEXT_FILE.search(path.name).group(1)).lower()  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".text-") as folder:
@@ -48,7 +48,7 @@ def text_to_parquet(path: Path, *, where: str, columns: ColumnsSpec, scratch: Pa
                 _tab_separated(path, where, columns).sink_parquet(target, compression="lz4")
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             finding = " ".join(str(error).split())[:200]
-            raise DamagedPart(
+            raise DamagedPartError(
                 f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again."
             ) from error
         yield target
@@ -68,10 +68,10 @@ def _lines(path: Path) -> pl.LazyFrame:
 def _first_line(path: Path, where: str) -> str:
     first = _lines(path).head(1).collect()
     if first.height == 0:
-        raise DamagedPart(f"{where}: the file has no line with text in it. Fetch the part again.")
+        raise DamagedPartError(f"{where}: the file has no line with text in it. Fetch the part again.")
     line = str(first.item()).removeprefix(_BOM)
     if re.match(r"\s*<(!doctype|html|\?xml)", line, re.IGNORECASE):
-        raise DamagedPart(
+        raise DamagedPartError(
             f"{where}: an HTML page came in place of the file, probably a login or error page. "
             "Check token and terms of the source, then fetch the part again."
         )
@@ -126,9 +126,11 @@ def _json_lines(path: Path, where: str) -> pl.LazyFrame:
                 try:
                     value = json.loads(line.removeprefix(_BOM))
                 except ValueError as error:
-                    raise DamagedPart(f"{where}: line {number} is not JSON ({error}). Fetch the part again.") from error
+                    raise DamagedPartError(
+                        f"{where}: line {number} is not JSON ({error}). Fetch the part again."
+                    ) from error
                 if not isinstance(value, dict):
-                    raise DamagedPart(f"{where}: line {number} is JSON, but no object. Fetch the part again.")
+                    raise DamagedPartError(f"{where}: line {number} is JSON, but no object. Fetch the part again.")
                 yield {key: _as_text(member) for key, member in value.items()}
 
     for row in objects():

@@ -1,0 +1,64 @@
+"""What a rule is: a condition that a row can break, as data.
+
+A rule is a name, a reason, a severity, a tolerance and one Polars SQL expression that is true where a row breaks it
+(null counts as false). Its twin says the same as a row-level Great Expectations expectation; a test holds that both
+agree. The rules that every dataset has are in ``rules``.
+"""
+
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
+
+Severity = Literal["quarantine", "flag"]
+
+
+class Twin(BaseModel):
+    """The same rule as a Great Expectations expectation on rows; ``"{limit}"`` stands for the rule's limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(description="Snake-case name of the expectation, such as expect_column_values_to_not_be_null.")
+    kwargs: dict[str, Any] = Field(description="Its arguments, the column among them.")
+
+
+class Rule(BaseModel):
+    """One condition that a row can break."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="What flags and reasons say.", pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    reason: str = Field(description="Why such a row is left out or flagged, in words.", min_length=1)
+    severity: Severity = Field(description="quarantine: the row is left out. flag: it is kept and marked.")
+    tolerance: float = Field(description="Largest share of a part's rows that may break it.", ge=0, le=1)
+    breaks: str = Field(description="Polars SQL expression, true where a row breaks the rule; {limit} is its limit.")
+    limit: float | None = Field(default=None, description="The number the expression compares with, if it has one.")
+    twin: Twin | None = Field(default=None, description="The same as a row-level Great Expectations expectation.")
+
+    @field_validator("breaks")
+    @classmethod
+    def _is_an_expression(cls, breaks: str) -> str:
+        try:
+            pl.sql_expr(breaks.replace("{limit}", "1"))
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            finding = str(error).splitlines()[0]
+            raise ValueError(f"breaks is not a Polars SQL expression ({finding}): {breaks!r}.") from error
+        return breaks
+
+    @model_validator(mode="after")
+    def _has_the_limit_it_uses(self) -> Self:
+        if "{limit}" in self.breaks and self.limit is None:
+            raise ValueError(f"rule {self.name}: its expression uses {{limit}}, but it has none. Give it a limit.")
+        return self
+
+    @property
+    def expression(self) -> pl.Expr:
+        """True where a row breaks the rule, never null."""
+        text = self.breaks if self.limit is None else self.breaks.replace("{limit}", f"{self.limit:.17g}")
+        return pl.sql_expr(text).fill_null(False).alias(self.name)  # noqa: FBT003 (polars takes it by position)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns the expression looks at, canonical, derived or published."""
+        return frozenset(self.expression.meta.root_names())
