@@ -12,7 +12,6 @@ from laion_assets.defs_yaml import YamlComponent
 from laion_assets.metadata.assets import metadata_assets
 from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
-from laion_assets.previews import accept_previews
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
@@ -61,7 +60,6 @@ class ImageTextDataset(YamlComponent):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002 (Dagster's signature)
         """The assets, checks, jobs and sensor of this dataset."""
-        accept_previews()
         parts, minimum_side_px = self.parts, self.expectations.minimum_side_px
         metadata_group, analysis_group = f"{self.name}_metadata", f"{self.name}_analysis"
 

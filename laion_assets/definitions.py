@@ -8,6 +8,7 @@ import dagster as dg
 from laion_assets.comparison.assets import dataset_comparison
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.lake.resource import LakeResource
+from laion_assets.previews import accept_features
 from laion_assets.web.resource import WebResource
 
 LAKE_VARIABLE = "LAION_ASSETS_LAKE"
@@ -21,6 +22,7 @@ def lake_resource() -> LakeResource:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Every dataset under ``defs/``, their comparison, and the resources they share."""
+    accept_features()
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     datasets = [component.name for component in tree.get_all_components(of_type=ImageTextDataset)]
     return dg.Definitions.merge(

@@ -1,4 +1,4 @@
-"""The preview features of Dagster that we use knowingly, one by one.
+"""The preview and beta features of Dagster that we use knowingly, one by one.
 
 Dagster warns at every use; an operator who starts a process is not the one to be told. A feature that is not named
 here still warns, and fails the tests.
@@ -7,15 +7,18 @@ here still warns, and fails the tests.
 import re
 import warnings
 
-from dagster_shared.utils.warnings import PreviewWarning
+from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
-ACCEPTED_PREVIEWS = (
+ACCEPTED_FEATURES: dict[str, type[Warning]] = {
     # A check has a result per part, which is what blocks that part and not the others.
-    "Specifying a partitions_def on an AssetCheckSpec",
-)
+    "Specifying a partitions_def on an AssetCheckSpec": PreviewWarning,
+    # Dagster's own loader uses these two when it builds a component's definitions; we never call them.
+    "Class `CodeReferencesMetadataValue`": BetaWarning,
+    "Parameter `execution_type` of function `AssetsDefinition.__init__`": BetaWarning,
+}
 
 
-def accept_previews() -> None:
+def accept_features() -> None:
     """Stop the warnings about the accepted features, in this process."""
-    for feature in ACCEPTED_PREVIEWS:
-        warnings.filterwarnings("ignore", message=re.escape(feature), category=PreviewWarning)
+    for feature, category in ACCEPTED_FEATURES.items():
+        warnings.filterwarnings("ignore", message=re.escape(feature), category=category)
