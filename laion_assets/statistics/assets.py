@@ -13,6 +13,8 @@ from laion_assets.statistics.spec import RequirementSpec
 
 OWNERS = ["team:laion-assets"]
 
+Shown = float | int | dg.TextMetadataValue | dg.TableMetadataValue | dg.MarkdownMetadataValue
+
 
 def statistics_assets(
     dataset: str,
@@ -20,7 +22,7 @@ def statistics_assets(
     title: str,
     requirement: RequirementSpec,
     minimum_side_px: int,
-    parts: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    parts: dg.PartitionsDefinition,
     group: str,
     declared_only: bool = False,
 ) -> list[dg.AssetsDefinition]:
@@ -49,7 +51,7 @@ def statistics_assets(
         code_version="1",
         pool="metadata",
     )
-    def resolution_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def resolution_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         from laion_assets.statistics.declared import Declared
         from laion_assets.statistics.evidence import Evidence
         from laion_assets.statistics.measure import measure
@@ -101,7 +103,7 @@ def _digest(content: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _described(found: Statistics, preview: str) -> dict[str, dg.MetadataValue | float | int]:  # type: ignore[type-arg]
+def _described(found: Statistics, preview: str) -> dict[str, Shown]:
     """Picture, tables and numbers for the UI. The picture is our own; text of strangers is not in it as markup."""
     numbers: dict[str, float | int | None] = {
         "rows": found.coverage.population,
@@ -122,7 +124,7 @@ def _described(found: Statistics, preview: str) -> dict[str, dg.MetadataValue | 
     for kept in found.yields:
         numbers[f"yield_{kept.id}_rows"] = kept.rows.estimate
         numbers[f"yield_{kept.id}_bytes"] = kept.bytes.estimate
-    tables = {
+    tables: dict[str, Shown] = {
         "summary": dg.MetadataValue.text(" ".join(line.text for line in found.conclusions.summary)),
         "requirement": _table(
             [
@@ -176,7 +178,7 @@ def _described(found: Statistics, preview: str) -> dict[str, dg.MetadataValue | 
         ),
         "picture": dg.MetadataValue.md(f"![analysis]({preview})"),
     }
-    return {name: value for name, value in numbers.items() if value is not None} | tables
+    return {**{name: value for name, value in numbers.items() if value is not None}, **tables}
 
 
 def _interval(name: str, value: Estimate | None) -> dict[str, float | None]:
@@ -200,6 +202,6 @@ def _table(records: Sequence[Mapping[str, str | int | float | None]]) -> dg.Tabl
         name: "string" if any(isinstance(record[name], str) for record in records) else "float" for name in columns
     }
     return dg.MetadataValue.table(
-        [dg.TableRecord({name: value for name, value in record.items()}) for record in records],
+        [dg.TableRecord(dict(record)) for record in records],
         schema=dg.TableSchema([dg.TableColumn(name, types[name]) for name in columns]),
     )

@@ -88,17 +88,17 @@ def _headline(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     genuine = found.anomaly.genuinely_small.count
     if genuine == 0:
         template = (
-            "The {share} that size classes by both sides call “< {edge}” are an artefact: not one of those rows "
+            "The {share} that size classes by both sides call “<\u00a0{edge}” are an artefact: not one of those rows "
             "declares a side below {edge} px."
         )
     elif genuine == historical.count:
         template = (
-            "The {share} that size classes by both sides call “< {edge}” are real: every one of those rows declares "
+            "The {share} that size classes by both sides call “<\u00a0{edge}” are real: each of those rows declares "
             "a side below {edge} px."
         )
     else:
         template = (
-            "Of the {share} that size classes by both sides call “< {edge}”, part is artefact and part is real: "
+            "Of the {share} that size classes by both sides call “<\u00a0{edge}”, part is artefact and part is real: "
             "{genuine} of the rows declare a side below {edge} px."
         )
         places["genuine"] = "anomaly/genuinely_small percent"
@@ -118,7 +118,9 @@ def _reproduced(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     edge = {"edge": "requirement/edges_px/0 tidy"}
     if historical.count == 0:
         return [
-            tell("absent", "Not even the historical scheme finds a sampled row “< {edge}”: no anomaly here.", **edge)
+            tell(
+                "absent", "Not even the historical scheme finds a sampled row “<\u00a0{edge}”: no anomaly here.", **edge
+            )
         ]
     places = {
         **edge,
@@ -128,7 +130,7 @@ def _reproduced(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         "straddling": "anomaly/kinds/straddles_buckets/share percent",
         "genuine": "anomaly/genuinely_small percent",
     }
-    start = "The historical scheme puts {share} ({low} to {high}) of the rows into “< {edge}”. "
+    start = "The historical scheme puts {share} ({low} to {high}) of the rows into “<\u00a0{edge}”. "
     genuine = found.anomaly.genuinely_small.count
     del places["straddling" if genuine in (0, historical.count) else "low"]
     if genuine in (0, historical.count):

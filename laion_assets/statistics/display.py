@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NBSP = "\u00a0"
-UNKNOWN = "–"
+UNKNOWN = "\u2013"
 
 _KEYS = ("name", "id", "kind", "outcome", "minimum_side_px", "half_width")
 
@@ -51,6 +51,11 @@ def percent(share: float | None) -> str:
     if distance < 0.00005:
         return f"<{NBSP}0.01{NBSP}%" if share < 0.5 else f">{NBSP}99.99{NBSP}%"
     return f"{share * 100:.{2 if distance < 0.01 else 1}f}{NBSP}%"
+
+
+def round_percent(share: float | None) -> str:
+    """A share somebody chose, such as a target: ``99 %``, as few digits as say it."""
+    return UNKNOWN if share is None else f"{share * 100:.6g}{NBSP}%"
 
 
 def count(value: float | None) -> str:
@@ -134,6 +139,7 @@ def _three(value: float) -> str:
 
 FORMATS = {
     "percent": percent,
+    "round_percent": round_percent,
     "count": count,
     "full_count": full_count,
     "bytes": size,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from laion_assets.statistics.spec import RequirementSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class Frozen(BaseModel):

@@ -30,8 +30,8 @@ PANELS: dict[str, tuple[Draw, float, float]] = {
     "short_side": (partial(draw_distribution, measure="short_side"), 5.2, 3.2),
     "classes": (draw_classes, 6.2, 3.8),
     "shapes": (draw_shapes, 4.4, 3.8),
-    "anomaly": (draw_anomaly, 5.6, 6.9),
-    "agreement": (draw_agreement, 5.6, 6.4),
+    "anomaly": (draw_anomaly, 5.6, 5.9),
+    "agreement": (draw_agreement, 5.6, 5.9),
     "outcomes": (draw_outcomes, 5.6, 4.2),
     "yields": (draw_yields, 5.6, 4.2),
 }
@@ -46,25 +46,25 @@ def analysis_png(data: Pictured) -> bytes:
     _heading(figure, data)
     rows = figure.add_gridspec(
         4,
-        12,
-        left=0.055,
-        right=0.975,
+        24,
+        left=0.06,
+        right=0.98,
         top=0.905,
-        bottom=0.045,
-        hspace=0.38,
-        wspace=2.2,
-        height_ratios=(1, 1, 2.1, 1.05),
+        bottom=0.05,
+        hspace=0.36,
+        wspace=4.4,
+        height_ratios=(1, 1, 2.15, 1.15),
     )
     places = {
-        "width": rows[0, 0:4],
-        "height": rows[0, 4:8],
-        "short_side": rows[0, 8:12],
-        "classes": rows[1, 0:8],
-        "shapes": rows[1, 8:12],
-        "anomaly": rows[2, 0:6],
-        "agreement": rows[2, 6:12],
-        "outcomes": rows[3, 1:6],
-        "yields": rows[3, 8:12],
+        "width": rows[0, 0:8],
+        "height": rows[0, 8:16],
+        "short_side": rows[0, 16:24],
+        "classes": rows[1, 0:16],
+        "shapes": rows[1, 16:24],
+        "anomaly": rows[2, 0:12],
+        "agreement": rows[2, 12:24],
+        "outcomes": rows[3, 2:12],
+        "yields": rows[3, 15:24],
     }
     for name, place in places.items():
         PANELS[name][0](figure.add_subplot(place), LIGHT, data)
@@ -113,10 +113,10 @@ def _heading(figure: "Figure", data: Pictured) -> None:
         line += f"  ·  {full_count(cover.measured_rows)} images reached and measured"
     else:
         line += "  ·  the web was not asked"
-    figure.text(0.028, 0.978, found.title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
-    figure.text(0.028, 0.9585, line, fontsize=11.5, color=LIGHT.quiet, va="top", parse_math=False)
+    figure.text(0.06, 0.978, found.title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
+    figure.text(0.06, 0.9585, line, fontsize=11.5, color=LIGHT.quiet, va="top", parse_math=False)
     figure.text(
-        0.028,
+        0.06,
         0.012,
         "Declared: what the publisher says. True: what the image itself says, among reachable ones. "
         "Dashed lines: edges of the size classes.",
@@ -129,5 +129,6 @@ def _png(figure: "Figure") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", facecolor="auto", metadata={"Software": None})
     return buffer.getvalue()

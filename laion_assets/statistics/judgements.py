@@ -28,31 +28,14 @@ MANY_OUR_FAULT = 0.01
 MANY_QUARANTINED = 0.01
 PRECISE_HALF_WIDTH = 0.01
 MANY_MATCHES = 0.95
+MATERIAL_GAP = 0.01
 
 
 def judge(found: Statistics, document: dict[str, Any]) -> tuple[list[Statement], list[Statement]]:
     """Strengths and limits, in the order of the report."""
     if found.coverage.sample_rows == 0:
         return [], []
-    judged = [
-        judgement
-        for weigh in (
-            _promise,
-            _true_size,
-            _links,
-            _ours,
-            _high_resolution,
-            _matches,
-            _shapes,
-            _precision,
-            _nonresponse,
-        )
-        for judgement in weigh(found, document)
-    ] + [
-        judgement
-        for weigh in (_captions, _languages, _watermarks, _unsafe, _hosts, _opted_out, _quarantine)
-        for judgement in weigh(found, document)
-    ]
+    judged = [judgement for weigh in _WEIGHED for judgement in weigh(found, document)]
     return (
         [statement for side, statement in judged if side == "strength"],
         [statement for side, statement in judged if side == "limit"],
@@ -200,16 +183,16 @@ def _nonresponse(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         "missed": "reach/declared_high_among_unreached percent",
         "side": "requirement/minimum_high_side_px tidy",
     }
-    if _apart(reached, missed):
+    gap = abs((reached.estimate or 0) - (missed.estimate or 0))
+    if _apart(reached, missed) and gap >= MATERIAL_GAP:
         template = (
             "Images that answer are not like those that do not: {reached} against {missed} declare at least {side} px. "
             "Shares among reachable images do not carry over to all rows; use the bounds."
         )
         return [("limit", say(document, "nonresponse", template, **places))]
-    template = (
-        "Rows that answer look like those that do not: {reached} and {missed} declare at least {side} px, no more "
-        "apart than chance allows."
-    )
+    if gap >= MATERIAL_GAP:
+        return []  # too few rows to tell a difference from chance
+    template = "Rows that answer look like those that do not: {reached} and {missed} declare at least {side} px."
     return [("strength", say(document, "nonresponse", template, **places))]
 
 
@@ -220,7 +203,7 @@ def _apart(one: Share, other: Share) -> bool:
     a, b = (one, other) if (one.estimate or 0) >= (other.estimate or 0) else (other, one)
     gap = (a.estimate or 0) - (b.estimate or 0)
     reach = (((a.estimate or 0) - (a.low or 0)) ** 2 + ((b.high or 0) - (b.estimate or 0)) ** 2) ** 0.5
-    return gap > reach
+    return bool(gap > reach)
 
 
 def _captions(found: Statistics, document: dict[str, Any]) -> list[Judged]:
@@ -259,11 +242,14 @@ def _score(
     found: Statistics, document: dict[str, Any], column: str, name: str, limit: float, what: str
 ) -> list[Judged]:
     score = next((score for score in found.scores if score.name == column), None)
-    if score is None or score.at_or_above_cutoff is None or score.at_or_above_cutoff.low is None:
+    if score is None:
         return []
-    share = score.at_or_above_cutoff
-    places = {"share": f"scores/{column}/at_or_above_cutoff percent", "cutoff": f"scores/{column}/cutoff tidy"}
-    if share.low is not None and share.low > limit:
+    share = score.at_or_above_cutoff_all or score.at_or_above_cutoff
+    if share is None or share.low is None:
+        return []
+    path = f"scores/{column}/at_or_above_cutoff" + ("_all" if score.at_or_above_cutoff_all else "")
+    places = {"share": f"{path} percent", "cutoff": f"scores/{column}/cutoff tidy"}
+    if share.low > limit:
         template = f"{{share}} of the scored rows are {what} ({column} ≥ {{cutoff}})."
         return [("limit", say(document, name, template, **places))]
     template = f"Few rows are {what}: {{share}} of those scored ({column} ≥ {{cutoff}})."
@@ -295,7 +281,7 @@ def _hosts(found: Statistics, document: dict[str, Any]) -> list[Judged]:
 def _opted_out(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if found.reach is None or found.reach.opted_out.count == 0:
         return []
-    template = "{share} of the images carry their publisher's wish not to be used for training; they must be left out."
+    template = "The publishers of {share} of the rows asked not to be used for training; those must be left out."
     return [("limit", say(document, "opted_out", template, share="reach/opted_out percent"))]
 
 
@@ -309,3 +295,37 @@ def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return [("limit", say(document, "quarantine", template, **places))]
     template = "The metadata is clean: {share} of the {rows} published rows had to be quarantined."
     return [("strength", say(document, "quarantine", template, **places))]
+
+
+def _coverage(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    cover, judged = found.coverage, list[Judged]()
+    if cover.parts_expected is not None and cover.parts < cover.parts_expected:
+        template = "Only {parts} of {expected} parts are here: the figures speak for those."
+        places = {"parts": "coverage/parts full_count", "expected": "coverage/parts_expected full_count"}
+        judged.append(("limit", say(document, "missing_parts", template, **places)))
+    if cover.rows_valid is not None and cover.rows_valid != cover.population:
+        template = "The sample stands for {sampled} rows, the profiles count {valid}: draw the sample again."
+        places = {"sampled": "coverage/population full_count", "valid": "coverage/rows_valid full_count"}
+        judged.append(("limit", say(document, "stale_sample", template, **places)))
+    return judged
+
+
+_WEIGHED = (
+    _promise,
+    _true_size,
+    _links,
+    _ours,
+    _high_resolution,
+    _matches,
+    _shapes,
+    _precision,
+    _nonresponse,
+    _captions,
+    _languages,
+    _watermarks,
+    _unsafe,
+    _hosts,
+    _opted_out,
+    _quarantine,
+    _coverage,
+)

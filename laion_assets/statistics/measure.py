@@ -74,12 +74,22 @@ def measure(evidence: Evidence, *, dataset: str, title: str, parts_expected: int
     left = yields(evidence, chosen, plain(found))
     found = found.model_copy(update={"yields": left, "strategy": strategy(evidence, chosen[-1], left[-1])})
     found = found.model_copy(update={"criteria": criteria(plain(found), requirement)})
+    # Twelve digits are more than any figure has; the rest differs between processors.
+    found = Statistics.model_validate(_rounded(plain(found)))
     return found.model_copy(update={"conclusions": conclude(found, plain(found))})
 
 
 def plain(found: Statistics) -> dict[str, Any]:
     """The document as plain values, as ``statistics.json`` holds them."""
     return found.model_dump(mode="json")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 (walks whatever the document holds)
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, dict):
+        return {name: _rounded(entry) for name, entry in value.items()}
+    return [_rounded(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _coverage(evidence: Evidence, parts_expected: int | None) -> Coverage:

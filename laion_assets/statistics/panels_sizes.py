@@ -1,51 +1,54 @@
 """Panels about sizes: distributions, size classes, shapes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from laion_assets.statistics.display import NBSP, percent
+from laion_assets.statistics.display import NBSP, percent, pixels
 from laion_assets.statistics.document import Class, Share
 from laion_assets.statistics.pictured import Pictured
 from laion_assets.statistics.theme import DECLARED, GREY, LABEL, NOTE, TRUE, Theme, dress, no_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _TITLES = {"width": "Width", "height": "Height", "short_side": "Short side"}
 
 
 def draw_distribution(axes: "Axes", theme: Theme, data: Pictured, *, measure: str) -> None:
     """How wide (high, …) images are: declared as a filled outline, true as a line, on a logarithmic axis."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     histogram = data.histograms[measure]
     sizes = next(size for size in data.statistics.sizes if size.name == measure)
-    dress(axes, theme, title=_TITLES[measure], subtitle="share of images per bin, size in px")
+    views = sizes.views
+    medians = [
+        f"{name} {pixels(view.percentiles['p50'].estimate)}"
+        for name, view in (("declared", views.declared_all or views.declared_sample), ("true", views.true_sample))
+        if view is not None and view.n
+    ]
+    subtitle = f"share of images; median {', '.join(medians)} px" if medians else ""
+    dress(axes, theme, title=_TITLES[measure], subtitle=subtitle)
     if histogram.declared is None and histogram.true is None:
         no_data(axes, theme, "no sizes known")
         return
     if histogram.declared is not None:
-        view = sizes.views.declared_all or sizes.views.declared_sample
-        median = view.percentiles["p50"].estimate if view else None
-        label = f"declared, {'all rows' if histogram.declared_is_exact else 'sample'} (median {median:.0f})"
+        label = f"declared, {'all rows' if histogram.declared_is_exact else 'sample'}"
         axes.stairs(histogram.declared, histogram.edges, fill=True, color=DECLARED, alpha=0.30, linewidth=0)
         axes.stairs(histogram.declared, histogram.edges, color=DECLARED, linewidth=1.4, label=label)
-    if histogram.true is not None and sizes.views.true_sample:
-        median = sizes.views.true_sample.percentiles["p50"].estimate
-        axes.stairs(
-            histogram.true, histogram.edges, color=TRUE, linewidth=1.8, label=f"true, reachable (median {median:.0f})"
-        )
+    if histogram.true is not None:
+        axes.stairs(histogram.true, histogram.edges, color=TRUE, linewidth=1.8, label="true, reachable")
     axes.set_xscale("log", base=2)
     axes.set_xlim(histogram.edges[0], histogram.edges[-1])
     edges = data.statistics.requirement.edges_px
     for edge in edges:
-        axes.axvline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
+        axes.axvline(edge, 0, 0.8, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
     ticks = [edges[0] * 2.0**power for power in range(-6, 8)]
     shown = [tick for tick in ticks if histogram.edges[0] <= tick <= histogram.edges[-1]]
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:.0f}" for tick in shown]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f}{NBSP}%"))
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.22)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
+    percent_axis(axes.yaxis)
     legend(axes, theme, loc="upper right")
 
 
@@ -122,19 +125,35 @@ def _grouped(
             )
     axes.set_xticks(range(len(names)), names, fontsize=LABEL + 0.6, color=theme.ink, parse_math=False)
     axes.set_ylim(0, max(0.05, axes.get_ylim()[1]) * 1.16)
-    _percent_axis(axes)
+    percent_axis(axes.yaxis)
     legend(axes, theme, loc="upper right")
 
 
-def _percent_axis(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter
+def percent_axis(axis: "Axis", *, most_ticks: int = 6) -> None:
+    """Round percentages along an axis of shares."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.0f}{NBSP}%"))
+    axis.set_major_locator(MaxNLocator(most_ticks, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.4g}{NBSP}%"))
 
 
-def legend(axes: "Axes", theme: Theme, *, loc: str, columns: int = 1) -> None:
-    """A legend without a box that never covers what it explains with an opaque plate."""
+def legend(axes: "Axes", theme: Theme, *, loc: Literal["upper right", "upper left", "lower right"]) -> None:
+    """A legend on a plate of paper, so that grid lines do not run through its words."""
     made = axes.legend(
-        loc=loc, frameon=False, fontsize=NOTE, labelcolor=theme.ink, ncols=columns, handlelength=1.3, borderaxespad=0.2
+        loc=loc,
+        frameon=True,
+        framealpha=0.9,
+        facecolor=theme.paper,
+        edgecolor="none",
+        fontsize=NOTE,
+        labelcolor=theme.ink,
+        handlelength=1.2,
+        handletextpad=0.5,
+        borderaxespad=0.1,
+        borderpad=0.3,
+        markerscale=1.4,
     )
     made.set_zorder(5)
+    for handle in made.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)

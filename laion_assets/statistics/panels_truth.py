@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from laion_assets.statistics.display import NBSP, count, percent
-from laion_assets.statistics.panels_sizes import legend
+from laion_assets.statistics.display import count, percent, size
+from laion_assets.statistics.panels_sizes import legend, percent_axis
 from laion_assets.statistics.pictured import Pictured
 from laion_assets.statistics.theme import (
     DECLARED,
@@ -33,14 +33,13 @@ MOST_OUTCOMES = 12
 def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """Where each of the four kinds lies: width against height of the sampled rows."""
     found, points = data.statistics, data.points
-    label = found.anomaly.label.replace("< ", "<" + NBSP)
     historical = found.anomaly.historical.declared_sample
     share = percent(historical.estimate) if historical else "none"
     dress(
         axes,
         theme,
-        title=f"The “{label}” anomaly, taken apart",
-        subtitle=f"width against height, px; the historical scheme calls {share} of these rows “{label}”",
+        title=f"The “{found.anomaly.label}” anomaly, taken apart",
+        subtitle=f"width and height in px; the historical scheme calls {share} too small",
         grid="",
     )
     known = points.drop_nulls(["declared_width", "declared_height"])
@@ -50,7 +49,7 @@ def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
     plain = known.filter(pl.col("anomaly_kind").is_null())
     _dots(axes, plain, "declared", color=theme.dots, s=4, alpha=0.5, label=f"nothing wrong ({plain.height:,})")
     for kind, colour in KIND_COLOURS.items():
-        chosen = known.filter(pl.col("anomaly_kind") == kind)
+        chosen = known.filter(pl.col(kind))
         if chosen.is_empty():
             continue
         side = "true" if kind == "true_below_minimum" else "declared"
@@ -71,7 +70,7 @@ def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
     _square_log(axes, theme, found.requirement.edges_px)
     axes.set_xlabel("width")
     axes.set_ylabel("height")
-    _legend_below(axes, theme, 1)
+    legend(axes, theme, loc="upper left")
 
 
 def draw_agreement(axes: "Axes", theme: Theme, data: Pictured) -> None:
@@ -80,7 +79,7 @@ def draw_agreement(axes: "Axes", theme: Theme, data: Pictured) -> None:
         axes,
         theme,
         title="Declared against true",
-        subtitle="short side of the reachable images, px; on the diagonal the metadata is right",
+        subtitle="short side in px; on the diagonal the metadata is right",
         grid="",
     )
     known = data.points.drop_nulls(["declared_short_side", "true_short_side"])
@@ -109,7 +108,7 @@ def draw_agreement(axes: "Axes", theme: Theme, data: Pictured) -> None:
     axes.plot([low, high], [low, high], color=theme.quiet, linewidth=0.8, zorder=1)
     axes.set_xlabel("declared short side")
     axes.set_ylabel("true short side")
-    _legend_below(axes, theme, 2)
+    legend(axes, theme, loc="upper left")
 
 
 def _dots(axes: "Axes", rows: pl.DataFrame, side: str, **looks: object) -> None:
@@ -138,23 +137,6 @@ def _square_log(axes: "Axes", theme: Theme, edges_px: tuple[int, ...]) -> None:
     for edge in edges_px:
         axes.axvline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         axes.axhline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-
-
-def _legend_below(axes: "Axes", theme: Theme, columns: int) -> None:
-    made = axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(-0.01, -0.115),
-        frameon=False,
-        fontsize=NOTE,
-        labelcolor=theme.ink,
-        ncols=columns,
-        markerscale=1.5,
-        borderaxespad=0,
-        handletextpad=0.4,
-    )
-    for handle in made.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1)
 
 
 def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
@@ -202,14 +184,14 @@ def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
     axes.set_yticks(range(len(failed)), names, fontsize=LABEL, color=theme.ink, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, axes.get_xlim()[1] * 1.08)
-    _percent_ticks(axes)
+    percent_axis(axes.xaxis, most_ticks=5)
     legend(axes, theme, loc="lower right")
 
 
 def draw_yields(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """What each choice of rows would leave."""
     found = data.statistics
-    dress(axes, theme, title="What each choice leaves", subtitle="share of all rows, images and bytes", grid="x")
+    dress(axes, theme, title="What each choice leaves", subtitle="share of all rows; images and bytes", grid="x")
     if not found.coverage.sample_rows:
         no_data(axes, theme, "no rows")
         return
@@ -222,23 +204,18 @@ def draw_yields(axes: "Axes", theme: Theme, data: Pictured) -> None:
     axes.set_yticks(range(len(labels)), labels, fontsize=LABEL, color=theme.ink)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    _percent_ticks(axes)
+    percent_axis(axes.xaxis, most_ticks=5)
     for place, kept in enumerate(found.yields):
-        share = kept.share.estimate or 0
+        length = kept.share.estimate or 0
+        outside = length < 0.7
+        bytes_text = "" if kept.bytes.estimate is None else f", {size(kept.bytes.estimate)}"
         axes.annotate(
-            f"{count(kept.rows.estimate)}",
-            (share, place),
-            xytext=(6 if share < 0.7 else -6, 0),
+            count(kept.rows.estimate) + bytes_text,
+            (kept.share.high or length if outside else kept.share.low or length, place),
+            xytext=(5 if outside else -5, 0),
             textcoords="offset points",
             va="center",
-            ha="left" if share < 0.7 else "right",
+            ha="left" if outside else "right",
             fontsize=NOTE,
-            color=theme.ink if share < 0.7 else "#ffffff",
+            color=theme.ink if outside else "#ffffff",
         )
-
-
-def _percent_ticks(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g}{NBSP}%"))

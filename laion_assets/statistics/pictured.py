@@ -112,4 +112,5 @@ def _shares(values: Floats, weight: Floats, edges: Floats) -> Floats | None:
     held = np.searchsorted(edges, values, side="right") - 1
     counted = np.zeros(len(edges) - 1)
     np.add.at(counted, np.clip(held, 0, len(counted) - 1), weight)
-    return counted / weight.sum()
+    shares: Floats = counted / weight.sum()
+    return shares

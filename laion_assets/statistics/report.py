@@ -114,7 +114,8 @@ def _methods(value: Any) -> set[str]:  # noqa: ANN401 (walks whatever the docume
 def _environment(*, autoescape: bool) -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
-        autoescape=autoescape,  # Markdown has its own escape, applied to every stranger's text
+        # Markdown has an escape of its own, applied to every stranger's text.
+        autoescape=autoescape,  # noqa: S701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -144,7 +145,7 @@ class _Html:
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
         low, high = self._end(f"{path}/low", form), self._end(f"{path}/high", form)
-        return Markup('{}<span class="ci">{} – {}</span>').format(self.num(path, form), low, high)
+        return Markup('{}<span class="ci">{} \u2013 {}</span>').format(self.num(path, form), low, high)
 
     def count_of(self, path: str) -> Markup:
         """The rows behind a share that may not be known."""
@@ -157,7 +158,7 @@ class _Html:
         if resolve(self.document, path) is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
         ends = (self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest"))
-        return Markup("{} – {}").format(*ends)
+        return Markup("{} \u2013 {}").format(*ends)
 
     def say(self, statement: Mapping[str, Any]) -> Markup:
         """A sentence with its numbers."""
@@ -188,13 +189,13 @@ class _Markdown:
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
         ends = ["…" if found[end] is None else self.num(f"{path}/{end}", form) for end in ("low", "high")]
-        return f"{self.num(path, form)} ({ends[0]} – {ends[1]})"
+        return f"{self.num(path, form)} ({ends[0]} {UNKNOWN} {ends[1]})"
 
     def bounds(self, path: str) -> str:
         """From the lowest to the highest it can be."""
         if resolve(self.document, path) is None:
             return UNKNOWN
-        return " – ".join(self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest"))
+        return f" {UNKNOWN} ".join(self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest"))
 
     def say(self, statement: Mapping[str, Any]) -> str:
         """A sentence with its numbers."""

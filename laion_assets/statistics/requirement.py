@@ -32,6 +32,7 @@ def verdict(measured: Estimate, comparison: Comparison, target: float) -> Verdic
 def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Criterion]:
     """The table; criteria that are not asked for, or whose figure the dataset does not publish, are left out."""
     side, high = requirement.minimum_side_px, requirement.minimum_high_side_px
+    promised = f"thresholds/{document['declared_minimum_side_px']}/views"
     asked: list[tuple[str, str, dict[str, str], Comparison, float | None, str, str]] = [
         (
             "declared_minimum",
@@ -40,7 +41,7 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
             "at least",
             1.0,
             "share",
-            f"thresholds/{document['declared_minimum_side_px']}/views/declared_all",
+            f"{promised}/declared_all|{promised}/declared_sample",
         ),
         (
             "true_minimum",
@@ -103,7 +104,7 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
             "at most",
             requirement.maximum_watermark_share,
             "share",
-            "scores/pwatermark/at_or_above_cutoff",
+            "scores/pwatermark/at_or_above_cutoff_all|scores/pwatermark/at_or_above_cutoff",
         ),
         (
             "unsafe",
@@ -112,7 +113,7 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
             "at most",
             requirement.maximum_unsafe_share,
             "share",
-            "scores/punsafe/at_or_above_cutoff",
+            "scores/punsafe/at_or_above_cutoff_all|scores/punsafe/at_or_above_cutoff",
         ),
     ]
     found = []
@@ -136,11 +137,13 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
     return found
 
 
-def _measured(document: dict[str, Any], path: str) -> Estimate | None:
-    try:
-        value = resolve(document, path)
-    except (KeyError, IndexError, TypeError):
-        return None
-    if value is None:
-        return None
-    return Estimate(**{key: value[key] for key in Estimate.model_fields})
+def _measured(document: dict[str, Any], paths: str) -> Estimate | None:
+    """The first figure there is: an exact one stands before the estimate of the same."""
+    for path in paths.split("|"):
+        try:
+            value = resolve(document, path)
+        except (KeyError, IndexError, TypeError):
+            continue
+        if value is not None:
+            return Estimate(**{key: value[key] for key in Estimate.model_fields})
+    return None

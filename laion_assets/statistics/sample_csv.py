@@ -57,7 +57,7 @@ COLUMNS: dict[str, str] = {
 
 
 def sample_csv(evidence: Evidence) -> bytes:
-    """The CSV: UTF-8, comma-separated, ``\\n`` at line ends, empty where nothing is known."""
+    """The CSV: UTF-8, comma-separated, Unix line ends, empty where nothing is known."""
     required = evidence.requirement.minimum_side_px
     rows = evidence.rows.with_columns(
         meets_requirement=pl.col("true_short_side") >= required,
@@ -75,4 +75,8 @@ def sample_csv(evidence: Evidence) -> bytes:
 def without_formulas(text: pl.Expr) -> pl.Expr:
     """A text that no spreadsheet runs and no terminal obeys."""
     visible = text.str.replace_all(INVISIBLE, " ")
-    return pl.when(visible.str.contains(r"^\s*[=+\-@＝＋－＠]")).then(pl.lit("'") + visible).otherwise(visible)
+    return (
+        pl.when(visible.str.contains(r"^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]"))
+        .then(pl.lit("'") + visible)
+        .otherwise(visible)
+    )

@@ -1,7 +1,7 @@
 """Colours, type sizes and axes manners of every picture. Okabe & Ito's palette, told apart by all kinds of sight."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +42,9 @@ KIND_MARKERS = {
     "declared_swapped": "D",
 }
 KIND_NAMES = {
-    "straddles_buckets": "straddles a class edge (artefact)",
-    "declared_below_minimum": "declared below the minimum",
-    "true_below_minimum": "truly below the minimum (drawn at its true size)",
+    "straddles_buckets": "straddles a class edge: artefact",
+    "declared_below_minimum": "declared too small",
+    "true_below_minimum": "truly too small (at its true size)",
     "declared_swapped": "width and height exchanged",
 }
 MATCH_COLOURS = {"exact": BLUE, "swapped": GREEN, "scaled_down": ORANGE, "replaced": VERMILLION}
@@ -65,8 +65,8 @@ FAULT_NAMES = {
 }
 
 
-def dress(axes: "Axes", theme: Theme, *, title: str, subtitle: str = "", grid: str = "y") -> None:
-    """Title and subtitle on the left, no box, a quiet grid along one axis (``x``, ``y``, ``both`` or none)."""
+def dress(axes: "Axes", theme: Theme, *, title: str, subtitle: str = "", grid: Literal["x", "y", ""] = "y") -> None:
+    """Title and subtitle on the left, no box, a quiet grid along one axis (``x``, ``y`` or none)."""
     axes.set_facecolor(theme.paper)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("bottom", "left"))
@@ -78,7 +78,6 @@ def dress(axes: "Axes", theme: Theme, *, title: str, subtitle: str = "", grid: s
     axes.set_axisbelow(True)
     if grid:
         axes.grid(visible=True, axis=grid, color=theme.line, linewidth=0.7)
-    if grid in ("x", "y"):
         axes.spines["left" if grid == "y" else "bottom"].set_visible(False)
     above = 21 if subtitle else 9
     axes.annotate(

@@ -49,10 +49,10 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
     places = {"side": "requirement/minimum_side_px tidy"}
     found = [
         Choice("everything", "Everything that answers", "any size", {}, evidence.sample.everything, 0),
-        Choice("required", "Remove what is below the required size", _SIZE, places, enough, side),
+        Choice("required", "Required size only", _SIZE, places, enough, side),
         Choice(
             "high",
-            "Only high resolution",
+            "High resolution only",
             _SIZE,
             {"side": "requirement/minimum_high_side_px tidy"},
             evidence.has(declared.is_null() | (declared >= high)),
@@ -67,7 +67,7 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
             2,
             Choice(
                 "historical",
-                "Trust the historical size classes",
+                "Historical size classes",
                 f"{_SIZE}, and not called too small by the historical scheme",
                 places,
                 enough & kept,
@@ -85,7 +85,7 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
         found.append(
             Choice(
                 "similarity",
-                "Raise similarity to its lower quartile",
+                "Similarity above its lower quartile",
                 f"{_SIZE}, similarity ≥ {told}",
                 places | {name: f"similarity_cutoffs/{name} tidy" for name in cutoffs},
                 enough & (similarity >= limit),
@@ -93,8 +93,8 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
             )
         )
     for column, name, title, key in (
-        ("pwatermark", "no_watermark", "Drop likely watermarks", "watermark_cutoff"),
-        ("punsafe", "safe", "Drop likely unsafe images", "unsafe_cutoff"),
+        ("pwatermark", "no_watermark", "No likely watermarks", "watermark_cutoff"),
+        ("punsafe", "safe", "No likely unsafe images", "unsafe_cutoff"),
     ):
         cutoff = getattr(requirement, key)
         if evidence.rows.get_column(column).null_count() == evidence.rows.height:
@@ -113,7 +113,7 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
         words = "a caption that says something"
         useful = ~evidence.has(useless)
         found.append(
-            Choice("captions", "Drop captions that say nothing", f"{_SIZE}, {words}", places, enough & useful, side)
+            Choice("captions", "Captions that say something", f"{_SIZE}, {words}", places, enough & useful, side)
         )
         best, best_template = best & useful, f"{best_template}, {words}"
     found.append(Choice("combined", "All filters together", best_template, best_values, best, side))

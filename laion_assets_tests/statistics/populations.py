@@ -1,6 +1,6 @@
 """Made-up populations with known truth: rows, profiles and probes shaped as the rooms below write them."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from laion_assets.metadata.size_classes import historical_bucket, short_side_buc
 from laion_assets.probes.schema import PROBE_SCHEMA
 
 FITTED = Path(laion_assets.__file__).parent / "sandbox" / "laion_hr_sizes.parquet"
-
-Change = Callable[[pl.DataFrame], pl.DataFrame]
 
 SCORES = ("similarity", "punsafe", "pwatermark")
 
@@ -92,26 +90,31 @@ def probe(rows: pl.DataFrame, *, seed: int = 0, reachable: float = 0.85, smaller
     file_bytes = (random.lognormal(13, 1.0, n) * factor).astype(int) + 1
     told = random.random(n) < 0.97
     start = datetime(2025, 3, 1, 8, 0, tzinfo=timezone.utc)
-    found = {
-        "outcome": np.where(alive, "ok", dead),
+    found: dict[str, Sequence[object]] = {
+        "outcome": np.where(alive, "ok", dead).tolist(),
         "error": [None] * n,
-        "http_status": np.where(alive, 200, 404),
-        "true_width": np.where(alive, true_width, None),
-        "true_height": np.where(alive, true_height, None),
-        "format": np.where(alive, random.choice(["jpeg", "png", "webp"], n, p=[0.85, 0.1, 0.05]), None),
+        "http_status": np.where(alive, 200, 404).tolist(),
+        "true_width": known(alive, true_width),
+        "true_height": known(alive, true_height),
+        "format": known(alive, random.choice(["jpeg", "png", "webp"], n, p=[0.85, 0.1, 0.05])),
         "exif_orientation": [None] * n,
-        "file_bytes": np.where(alive & told, file_bytes, None),
+        "file_bytes": known(alive & told, file_bytes),
         "bytes_read": [4096] * n,
         "requests": [1] * n,
         "seconds": [0.2] * n,
         "final_host": [None] * n,
-        "opted_out": random.random(n) < 0.003,
+        "opted_out": (random.random(n) < 0.003).tolist(),
         "probed_at": [start + timedelta(seconds=i) for i in range(n)],
     }
     columns = {
         name: pl.Series(name, list(values), dtype=PROBE_SCHEMA[name], strict=False) for name, values in found.items()
     }
     return rows.with_columns(**columns)
+
+
+def known(there: np.ndarray, values: np.ndarray) -> list[object]:
+    """The values, None where they are not there."""
+    return [value if yes else None for yes, value in zip(there, values.tolist(), strict=True)]
 
 
 def profiles(rows: pl.DataFrame, *, quarantined: int = 25) -> pl.DataFrame:
@@ -133,30 +136,29 @@ def profiles(rows: pl.DataFrame, *, quarantined: int = 25) -> pl.DataFrame:
         known = part.select(of.alias(key)).drop_nulls()
         return known.group_by(key).agg(pl.len().cast(pl.Int64).alias("count")).sort(key).to_dicts()
 
-    made = []
-    for part in rows.partition_by("part", maintain_order=True):
-        made.append(
-            {
-                "part": part["part"][0],
-                "rows_in": part.height + quarantined,
-                "rows_valid": part.height,
-                "rows_quarantined": quarantined,
-                "width_counts": counted(part, width, "value"),
-                "height_counts": counted(part, height, "value"),
-                "short_side_counts": counted(part, short, "value"),
-                "megapixel_counts": counted(part, centi, "centi_megapixels"),
-                "bucket_counts": counted(part, short_side_bucket(width, height), "name"),
-                "historical_bucket_counts": counted(part, historical_bucket(width, height), "name"),
-                "aspect_counts": counted(part, aspect, "name"),
-                "aspect_sum": part.select(ratio.sum()).item() or 0.0,
-                "language_counts": counted(part, pl.col("language"), "name"),
-                "host_counts": counted(part, host, "name"),
-                "sized_rows": part.drop_nulls(["declared_width", "declared_height"]).height,
-                "pixels_sum": part.select((width.cast(pl.Int64) * height.cast(pl.Int64)).sum()).item(),
-                **{f"{name}_counts": counted(part, hundredths(name), "value") for name in SCORES},
-            }
-        )
-    nothing = {
+    made = [
+        {
+            "part": part["part"][0],
+            "rows_in": part.height + quarantined,
+            "rows_valid": part.height,
+            "rows_quarantined": quarantined,
+            "width_counts": counted(part, width, "value"),
+            "height_counts": counted(part, height, "value"),
+            "short_side_counts": counted(part, short, "value"),
+            "megapixel_counts": counted(part, centi, "centi_megapixels"),
+            "bucket_counts": counted(part, short_side_bucket(width, height), "name"),
+            "historical_bucket_counts": counted(part, historical_bucket(width, height), "name"),
+            "aspect_counts": counted(part, aspect, "name"),
+            "aspect_sum": part.select(ratio.sum()).item() or 0.0,
+            "language_counts": counted(part, pl.col("language"), "name"),
+            "host_counts": counted(part, host, "name"),
+            "sized_rows": part.drop_nulls(["declared_width", "declared_height"]).height,
+            "pixels_sum": part.select((width.cast(pl.Int64) * height.cast(pl.Int64)).sum()).item(),
+            **{f"{name}_counts": counted(part, hundredths(name), "value") for name in SCORES},
+        }
+        for part in rows.partition_by("part", maintain_order=True)
+    ]
+    nothing: dict[str, object] = {
         name: [] if isinstance(dtype, pl.List) else None if isinstance(dtype, pl.Struct) else 0
         for name, dtype in PROFILE_SCHEMA.items()
     }

@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
+from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.statistics.assets import statistics_assets
 from laion_assets.statistics.document import Statistics
 from laion_assets.statistics.spec import RequirementSpec
@@ -25,10 +27,8 @@ def fill(lake: Lake, *, probed: bool = True) -> None:
     for part in profiles(rows).partition_by("part"):
         lake.write_parquet(lake.uri(["laion_hr", "metadata_profile"], f"{part['part'][0]}.parquet"), part)
     sample = draw(rows, 1_000)
-    names = [
-        name for name in sample.columns if name not in probe(population(1)).columns or name in population(1).columns
-    ]
-    lake.write_parquet(lake.uri(["laion_hr", "dimension_sample"], "dimension_sample.parquet"), sample.select(names))
+    unprobed = sample.drop(list(PROBE_SCHEMA))
+    lake.write_parquet(lake.uri(["laion_hr", "dimension_sample"], "dimension_sample.parquet"), unprobed)
     if probed:
         lake.write_parquet(lake.uri(["laion_hr", "dimension_probes"], "dimension_probes.parquet"), sample)
 
@@ -48,6 +48,10 @@ def materialise(folder: Path, *, declared_only: bool = False) -> dg.ExecuteInPro
         return dg.materialize(assets, resources={"lake": LakeResource(base_uri=str(folder))}, instance=instance)
 
 
+def materialisation(run: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
+    return run.asset_materializations_for_node("laion_hr__resolution_statistics")[0]
+
+
 def test_the_asset_writes_every_file_twice_the_same(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     fill(lake)
@@ -57,10 +61,7 @@ def test_the_asset_writes_every_file_twice_the_same(tmp_path: Path) -> None:
     before = {name: lake.read_bytes(lake.uri(key, name)) for name in FILES}
     second = materialise(tmp_path)
     assert {name: lake.read_bytes(lake.uri(key, name)) for name in FILES} == before
-    versions = [
-        run.asset_materializations_for_node("laion_hr__resolution_statistics")[0].tags["dagster/data_version"]
-        for run in (first, second)
-    ]
+    versions = [(materialisation(run).tags or {})["dagster/data_version"] for run in (first, second)]
     assert versions[0] == versions[1]
 
 
@@ -68,8 +69,8 @@ def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(tmp_pa
     lake = Lake(str(tmp_path))
     fill(lake)
     run = materialise(tmp_path)
-    metadata = run.asset_materializations_for_node("laion_hr__resolution_statistics")[0].metadata
-    picture = metadata["picture"].value
+    metadata = materialisation(run).metadata
+    picture = str(metadata["picture"].value)
     assert picture.startswith("![analysis](data:image/png;base64,")
     assert len(picture) < 200_000
     found = Statistics.model_validate_json(
