@@ -39,13 +39,15 @@ def run_dev(home: Home, console: Console, *, source: str | None, host: str, port
                 console.print(f"[red]{error}[/red]", soft_wrap=True)
                 return 1
         console.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops it)\n")
-        return _serve(host, port)
+        return _serve(home, host, port)
 
 
-def _serve(host: str, port: int) -> int:
-    command = [str(Path(sys.executable).parent / "dg"), "dev", "--use-active-venv", "--host", host, "--port", str(port)]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    with subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment) as process:  # noqa: S603 (our own executable)
+def _serve(home: Home, host: str, port: int) -> int:
+    dg_command = str(Path(sys.executable).parent / "dg")
+    workspace = str(PROJECT_ROOT / "workspace.yaml")
+    command = [dg_command, "dev", "--workspace", workspace, "--host", host, "--port", str(port)]
+    # Not in the project's folder: Dagster would warn that its dagster.yaml is not the one of the home.
+    with subprocess.Popen(command, cwd=home.folder) as process:  # noqa: S603 (our own executable)
         # Ctrl-C reaches the whole process group; what only we receive is passed on.
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -62,7 +64,7 @@ def _sandbox_unless(source: str | None, home: Home, console: Console) -> Iterato
 
     with start_sandbox(SandboxSpec(), cache=home.sandbox_cache) as sandbox:
         os.environ.update(sandbox.environment)
-        console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback, nothing leaves this machine)")
+        console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback)")
         yield
 
 

@@ -12,8 +12,10 @@ from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 ACCEPTED_FEATURES: dict[str, type[Warning]] = {
     # A check has a result per part, which is what blocks that part and not the others.
     "Specifying a partitions_def on an AssetCheckSpec": PreviewWarning,
-    # Dagster's own loader uses these two when it builds a component's definitions; we never call them.
+    # Dagster's own loader uses these when it builds a component's definitions; we never call them.
     "Class `CodeReferencesMetadataValue`": BetaWarning,
+    "Class `LocalFileCodeReference`": BetaWarning,
+    "Parameter `owners` of initializer `SensorDefinition.__init__`": BetaWarning,
     "Parameter `execution_type` of function `AssetsDefinition.__init__`": BetaWarning,
 }
 
