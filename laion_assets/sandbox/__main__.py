@@ -12,11 +12,12 @@ from laion_assets.sandbox.spec import SandboxSpec
 def main() -> int:
     """Serve the sandbox described on the command line until standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m laion_assets.sandbox")
-    parser.add_argument("--spec", required=True, help="JSON fields of SandboxSpec")
-    parser.add_argument("--cache", required=True, type=Path, help="folder of generated files")
+    parser.add_argument("spec", help="fields of SandboxSpec as JSON")
+    parser.add_argument("--cache", type=Path, help="folder of generated files; temporary if not given")
     parser.add_argument("--images-cache", required=True, type=Path, help="folder of encoded images")
     arguments = parser.parse_args()
-    return serve_as_child(SandboxSpec(**json.loads(arguments.spec)), arguments.cache, arguments.images_cache)
+    spec = SandboxSpec(**json.loads(arguments.spec))
+    return serve_as_child(spec, cache=arguments.cache, images_cache=arguments.images_cache)
 
 
 if __name__ == "__main__":

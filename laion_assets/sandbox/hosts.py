@@ -13,6 +13,10 @@ import numpy.typing as npt
 LARGEST_SHARE = 0.14
 TEN_LARGEST_SHARE = 0.34
 
+HUB_ADDRESS = "127.0.0.1"
+CONTENT_ADDRESS = "127.0.0.2"
+"""The hub serves LFS files from another origin, so that a client leaking its token there would be seen."""
+
 NOTHING_LISTENS = "127.199"
 """No sandbox ever binds an address of 127.199.0.0/16: connections there are refused."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from laion_assets.sandbox.hosts import CONTENT_ADDRESS, HUB_ADDRESS
 from laion_assets.sandbox.hub_faults import HubFaults
 from laion_assets.sandbox.messages import Answer, Request, head
 from laion_assets.sandbox.publication import Publication, PublishedFile
@@ -24,8 +25,6 @@ WITHDRAWN_REPOSITORY = "laion/laion-high-resolution"
 TAG = "v1.0"
 PUBLISHED_AT = "2024-08-30T00:00:00.000Z"
 TREE_PAGE = 50
-CONTENT_ADDRESS = "127.0.0.2"
-"""LFS files are served from another origin, so that a client leaking its token there would be seen."""
 
 _REPOSITORY = r"(?P<repo>[^/]+/[^/]+)"
 _API = re.compile(rf"/api/datasets/{_REPOSITORY}(?:/(?P<what>revision|tree|paths-info|refs)(?:/(?P<rest>.*))?)?$")
@@ -195,10 +194,8 @@ class Hub:
         headers = []
         if stop < len(paths):
             rest = urllib.parse.urlencode({**query, "cursor": str(stop)})
-            base = (
-                f"http://127.0.0.1:{self._port}/api/datasets/{repository}/tree/{urllib.parse.quote(revision, safe='')}"
-            )
-            headers.append(f'Link: <{base}?{rest}>; rel="next"')
+            tree = f"/api/datasets/{repository}/tree/{urllib.parse.quote(revision, safe='')}"
+            headers.append(f'Link: <http://{HUB_ADDRESS}:{self._port}{tree}?{rest}>; rel="next"')
         return _json(200, [_tree_entry(self._files[path]) for path in paths[start:stop]], *headers)
 
     # Files.
