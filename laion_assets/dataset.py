@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field, field_validator
 
 from laion_assets.automation.jobs import dataset_jobs
+from laion_assets.automation.schedules import weekly_link_health
 from laion_assets.automation.sensors import discovery_sensor
 from laion_assets.defs_yaml import YamlComponent
 from laion_assets.metadata.assets import metadata_assets
@@ -14,6 +15,8 @@ from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
+from laion_assets.probes.link_health_assets import link_health
+from laion_assets.probes.panel import PanelSpec
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
 from laion_assets.shards.assets import shard_assets
 from laion_assets.shards.spec import ShardsSpec
@@ -42,6 +45,7 @@ class ImageTextDataset(YamlComponent):
     rules: RulesSpec = Field(default=RulesSpec(), description="Rules to add, tune or switch off.")
     sample: SampleSpec = Field(default=SampleSpec(), description="The rows that are probed.")
     probe: ProbeSpec = Field(default=ProbeSpec(), description="How the web is asked.")
+    panel: PanelSpec = Field(default=PanelSpec(), description="The rows that are probed every week.")
     requirement: RequirementSpec = Field(default=RequirementSpec(), description="What the report measures against.")
     subsets: list[DatasetSubset] = Field(default=[], description="Named choices of rows, each with its shards.")
 
@@ -81,6 +85,9 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 group=analysis_group,
             ),
+            link_health(
+                self.name, panel=self.panel, probe=self.probe, sample_seed=self.sample.seed, group=analysis_group
+            ),
             *statistics_assets(
                 self.name,
                 title=self.title,
@@ -117,5 +124,6 @@ class ImageTextDataset(YamlComponent):
             assets=assets,
             asset_checks=checks,
             jobs=jobs.all(),
+            schedules=[weekly_link_health(self.name, jobs.link_health)],
             sensors=[discovery_sensor(self.name, source=self.source, parts=parts, job=jobs.parts)],
         )

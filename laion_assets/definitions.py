@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from laion_assets.comparison.assets import dataset_comparison
+from laion_assets.comparison.assets import comparison_job, dataset_comparison
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.lake.resource import LakeResource
 from laion_assets.previews import accept_features
@@ -29,6 +29,7 @@ def defs() -> dg.Definitions:
         tree.build_defs(),
         dg.Definitions(
             assets=[dataset_comparison(datasets)],
+            jobs=[comparison_job()],
             resources={
                 "lake": lake_resource(),
                 "web": WebResource.from_environment(),

@@ -14,6 +14,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from laion_assets.comparison.assets import JOB as COMPARISON_JOB
 from laion_assets.home import Home
 from laion_assets.lake.lake import Lake
 from laion_assets.pipeline import Pipeline, RunFailedError, Work
@@ -82,7 +83,7 @@ def _stages(parts: Sequence[str]) -> list[tuple[str, list[Work]]]:
         ("fetch and validate parts", [Work(f"{DATASET}_parts", part) for part in parts]),
         ("sample, probe, report", [Work(f"{DATASET}_analysis")]),
         ("download shards", [Work(f"{DATASET}_{SUBSET}_shards", part) for part in parts]),
-        ("index the shards", [Work(f"{DATASET}_{SUBSET}_index")]),
+        ("index and compare", [Work(f"{DATASET}_{SUBSET}_index"), Work(COMPARISON_JOB)]),
     ]
 
 

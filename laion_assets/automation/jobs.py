@@ -20,6 +20,8 @@ class DatasetJobs:
     """Per part: fetch, validate, profile, and select the rows of every subset."""
     analysis: Job
     """Whole dataset: sample, probe, statistics, and the plan of every subset."""
+    link_health: Job
+    """Per week: the panel probed again."""
     shards: tuple[Job, ...]
     """One per subset, per part: download into webdataset shards."""
     indexes: tuple[Job, ...]
@@ -27,7 +29,7 @@ class DatasetJobs:
 
     def all(self) -> list[Job]:
         """Every job."""
-        return [self.parts, self.analysis, *self.shards, *self.indexes]
+        return [self.parts, self.analysis, self.link_health, *self.shards, *self.indexes]
 
 
 def job_name(dataset: str, *words: str) -> str:
@@ -70,6 +72,12 @@ def dataset_jobs(
             keys=[spec.key for spec in together if spec.partitions_def is None],
             per_part=False,
             description=f"All materialised parts of {dataset}: sample, probes, statistics, plans of the subsets.",
+        ),
+        link_health=dg.define_asset_job(
+            job_name(dataset, "link_health"),
+            selection=dg.AssetSelection.assets(dg.AssetKey([dataset, "link_health"])),
+            description=f"One week of {dataset}: the panel of the sample probed again.",
+            tags={"laion_assets/dataset": dataset},
         ),
         shards=tuple(
             job(

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from laion_assets.lake.resource import LakeResource
 
 ASSET = "dataset_comparison"
+JOB = "compare_datasets"
 
 
 def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
@@ -51,3 +53,10 @@ def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
         )
 
     return comparison
+
+
+def comparison_job() -> UnresolvedAssetJobDefinition:
+    """The job that compares all datasets."""
+    return dg.define_asset_job(
+        JOB, selection=dg.AssetSelection.assets(ASSET), description="The figures of every dataset side by side."
+    )

@@ -1,0 +1,103 @@
+"""The Dagster face of ``link_health``: the panel's week, and whether its links have collapsed."""
+
+import datetime as dt
+
+import dagster as dg
+
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.probes.panel import PanelSpec, PanelWeek, has_collapsed, read_week
+from laion_assets.probes.spec import ProbeSpec
+from laion_assets.web.resource import WebResource
+
+CHECK = "links_have_not_collapsed"
+_NEWEST_WEEK_LASTS = dt.timedelta(days=14)
+
+
+def link_health(
+    dataset: str, *, panel: PanelSpec, probe: ProbeSpec, sample_seed: int, group: str
+) -> dg.AssetsDefinition:
+    """The asset ``<dataset>/link_health``: the panel probed again, a partition per week.
+
+    Args:
+        dataset: prefix of the asset's key.
+        panel: which rows, and from which week on.
+        probe: how an image is asked.
+        sample_seed: seed of the sample the panel is the beginning of.
+        group: asset group.
+    """
+    key = dg.AssetKey([dataset, "link_health"])
+    sample = dg.AssetKey([dataset, "dimension_sample"])
+    weeks = dg.WeeklyPartitionsDefinition(start_date=panel.since.isoformat(), day_offset=1)
+
+    @dg.asset(
+        key=key,
+        partitions_def=weeks,
+        deps=[sample],
+        description=f"The first {panel.rows:,} sampled rows, probed again every week: how many links are still alive.",
+        group_name=group,
+        kinds={"polars", "parquet"},
+        owners=["team:laion-assets"],
+        code_version="1",
+        pool="web",
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key,
+                partitions_def=weeks,
+                description=f"Not more than {panel.collapse:.0%} of the panel's links vanished since the week before.",
+            )
+        ],
+    )
+    def week_of_links(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
+        from laion_assets.probes.probe import probe_panel
+        from laion_assets.probes.store import ProbeStore
+
+        week = context.partition_key
+        if dt.datetime.now(dt.timezone.utc) - context.partition_time_window.start > _NEWEST_WEEK_LASTS:
+            raise dg.Failure(
+                f"{key.to_user_string()}: the week of {week} is over and its links cannot be asked any more. "
+                "Materialise the newest week.",
+                allow_retries=False,
+            )
+        store = lake.open()
+        rows = store.scan_parquet(store.uri(sample.path, "dimension_sample.parquet")).collect()
+        run = probe_panel(
+            rows,
+            rows=panel.rows,
+            seed=sample_seed,
+            web=web.spec(),
+            spec=probe,
+            store=ProbeStore(store, [dataset, "dimension_probes"]),
+            on_progress=lambda progress: context.log.info("%s", progress),
+        )
+        uri = store.uri(key.path, f"{week}.parquet")
+        store.write_parquet(uri, run.frame)
+        now, before = read_week(run.frame), _week_before(store, key, week)
+        return dg.MaterializeResult(
+            metadata={
+                "alive_share": now.alive.estimate,
+                "alive_share_low": now.alive.low,
+                "alive_share_high": now.alive.high,
+                "asked": now.asked,
+                "not_asked": now.not_asked,
+                "seconds": run.seconds,
+                "dagster/partition_row_count": run.frame.height,
+                "dagster/uri": uri,
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=CHECK,
+                    passed=not has_collapsed(now, before, collapse=panel.collapse),
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=f"{now.alive} alive; the week before {before.alive if before else 'is not known'}",
+                )
+            ],
+        )
+
+    return week_of_links
+
+
+def _week_before(store: Lake, key: dg.AssetKey, week: str) -> PanelWeek | None:
+    earlier = [name for name in store.list_names(key.path, ".parquet") if name < f"{week}.parquet"]
+    return read_week(store.scan_parquet(store.uri(key.path, earlier[-1])).collect()) if earlier else None
