@@ -30,15 +30,14 @@ class LocalSource:
 
     def list_parts(self) -> Listing:
         """All matching files, hidden ones left out."""
-        pattern = self._pattern
-        folder = Path("/") / static_prefix(pattern)
+        folder, pattern = self._folder_and_pattern()
         wanted = matcher(pattern)
         if not folder.is_dir():
             raise SourceError(f"{self.spec.uri}: there is no folder {folder}. Correct the source URI.")
-        names = sorted(_files_below(folder))
-        parts = [self._part(Path("/") / name, folder) for name in names if wanted.match(name)]
+        names = [pattern] if pattern and (folder / pattern).is_file() else sorted(_files_below(folder))
+        parts = [self._part(folder, name) for name in names if name == pattern or wanted.match(name)]
         if not parts:
-            there = ", ".join(name.rpartition("/")[2] for name in names[:5]) or "no file at all"
+            there = ", ".join(names[:5]) or "no file at all"
             raise SourceError(f"{self.spec.uri}: no part matches; {folder} holds {there}. Correct the source URI.")
         return Listing(self.spec.uri, None, refuse_repeated_keys(self.spec.uri, parts))
 
@@ -47,19 +46,29 @@ class LocalSource:
         origin = _LocalOrigin(Path(part.uri))
         return download(origin, part, destination, patience=self.patience, on_progress=on_progress)
 
-    @property
-    def _pattern(self) -> str:
+    def _folder_and_pattern(self) -> tuple[Path, str]:
+        """The deepest folder that is really there, and what is asked for below it.
+
+        A folder called ``data [old]`` is a folder, not a pattern.
+        """
         uri = self.spec.uri
         path = unquote(urlsplit(uri).path) if uri.startswith("file://") else str(Path(uri).expanduser())
         # abspath, as resolve() would give the files names the user never wrote.
-        return os.path.abspath(path).lstrip("/")  # noqa: PTH100
+        segments = os.path.abspath(path).strip("/").split("/")  # noqa: PTH100
+        folder = Path("/")
+        while segments and (folder / segments[0]).is_dir():
+            folder /= segments.pop(0)
+        if static := static_prefix("/".join(segments)):
+            folder /= static  # is not there, and the error should say so
+            segments = segments[static.count("/") + 1 :]
+        return folder, "/".join(segments)
 
-    def _part(self, path: Path, folder: Path) -> PublishedPart:
-        relative = path.relative_to(folder).as_posix()
+    def _part(self, folder: Path, name: str) -> PublishedPart:
+        path = folder / name
         return PublishedPart(
-            key=part_key(relative, self.spec.part_key),
+            key=part_key(name, self.spec.part_key),
             uri=str(path),
-            path=relative,
+            path=name,
             size_bytes=path.stat().st_size,
             sha256=_checksum_beside(path),
             etag=_validator(path.stat()),
@@ -79,7 +88,7 @@ class BucketSource:
 
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Bring a part here, through a signed address: S3's own ranges and etags make it resumable."""
-        origin = HttpOrigin(locate=lambda: self._signed(part.uri), shown=part.uri)
+        origin = HttpOrigin(locate=lambda: self._signed(part.uri), shown=part.uri, silence_s=self.patience.silence_s)
         return download(origin, part, destination, patience=self.patience, on_progress=on_progress)
 
     def _list(self) -> Listing:
@@ -173,12 +182,11 @@ def _validator(status: os.stat_result) -> str:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Absolute paths without their leading slash, which is how the patterns are written."""
+    """Paths relative to the folder, hidden ones left out."""
     for where, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith("."):
-                yield os.path.join(where, name).lstrip("/")  # noqa: PTH118 (walked by the hundred thousand)
+        below = Path(where).relative_to(folder)
+        yield from ((below / name).as_posix() for name in names if not name.startswith("."))
 
 
 def _checksum_beside(path: Path) -> str | None:

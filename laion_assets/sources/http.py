@@ -14,12 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from laion_assets import __version__
-from laion_assets.sources.patience import asked_pause_s
+from laion_assets.sources.patience import DEFAULT_PATIENCE, asked_pause_s
 from laion_assets.sources.published import SourceError
 
 USER_AGENT = f"laion-assets/{__version__}"
-TIMEOUT_S = 30.0
-
 _MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RETRYABLE_STATUS = (408, 425, 429, 500, 502, 503, 504)
@@ -90,7 +88,7 @@ def request(
     shown: str,
     headers: Mapping[str, str] | None = None,
     secrets: Secrets | None = None,
-    timeout_s: float = TIMEOUT_S,
+    silence_s: float = DEFAULT_PATIENCE.silence_s,
 ) -> Iterator[Answer]:
     """Ask, following redirects.
 
@@ -100,7 +98,7 @@ def request(
         shown: What to call it in errors: the URL itself may carry a signature.
         headers: Sent to whoever the request ends up at.
         secrets: Sent to one origin only.
-        timeout_s: The longest silence we put up with.
+        silence_s: The longest silence we put up with.
 
     Raises:
         SourceError: No answer, or redirects that lead nowhere. Any status is an answer.
@@ -114,7 +112,7 @@ def request(
             method=method,
         )
         with _network_errors(shown):
-            response = opener.open(asked, timeout=timeout_s)
+            response = opener.open(asked, timeout=silence_s)
         with contextlib.closing(response):
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
@@ -227,7 +225,7 @@ def _finding(reason: BaseException | str) -> str:
     if isinstance(reason, ConnectionRefusedError):
         return "nothing answers at the host (connection refused). Check the address, or run again when it is up."
     if isinstance(reason, TimeoutError):
-        return f"no byte for {TIMEOUT_S:.0f} s. Run again later; what arrived is kept."
+        return "the server fell silent. Run again later; what arrived is kept."
     if isinstance(reason, (ConnectionError, http.client.HTTPException, ssl.SSLError)):
         return f"the connection broke ({type(reason).__name__}). Run again; what arrived is kept."
     return f"the host cannot be reached ({type(reason).__name__}). Check the address and your network."

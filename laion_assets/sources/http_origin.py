@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from laion_assets.sources.http import Answer, Secrets, refuse_failure, refuse_web_page, request
+from laion_assets.sources.patience import DEFAULT_PATIENCE
 from laion_assets.sources.published import SourceError
 from laion_assets.sources.transfer import Stream
 
@@ -21,12 +22,14 @@ class HttpOrigin:
         shown: What to call it in errors.
         secrets: Headers for one origin only.
         refuse: Turns a status that means no into a sentence; for sources with words of their own.
+        silence_s: How long the server may send nothing.
     """
 
     locate: Callable[[], str]
     shown: str
     secrets: Secrets | None = None
     refuse: Callable[[Answer, str], None] = refuse_failure
+    silence_s: float = DEFAULT_PATIENCE.silence_s
 
     @contextlib.contextmanager
     def open(self, start: int, validator: str | None) -> Iterator[Stream]:
@@ -36,7 +39,9 @@ class HttpOrigin:
             headers["Range"] = f"bytes={start}-"
             if validator is not None:
                 headers["If-Range"] = validator
-        with request("GET", self.locate(), shown=self.shown, headers=headers, secrets=self.secrets) as answer:
+        with request(
+            "GET", self.locate(), shown=self.shown, headers=headers, secrets=self.secrets, silence_s=self.silence_s
+        ) as answer:
             if answer.status != 416 or not start:
                 yield self._stream(answer)
                 return

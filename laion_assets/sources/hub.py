@@ -57,6 +57,7 @@ class HubSource:
             shown=part.uri,
             secrets=Secrets(origin_of(hub.endpoint), headers),
             refuse=functools.partial(_refuse, hub),
+            silence_s=self.patience.silence_s,
         )
         return download(
             origin,
@@ -107,10 +108,10 @@ class HubSource:
             files = [entry for entry in entries if isinstance(entry, RepoFile)]
         found = sorted((file for file in files if wanted.match(file.path)), key=lambda file: file.path)
         if not found:
-            names = ", ".join(sorted(file.path for file in files)[:5]) or "no file at all"
+            names = ", ".join(sorted(file.path for file in files)[:5]) or "nothing"
             raise SourceError(
-                f"{self.spec.uri}: no part matches {glob or 'the known extensions'!r} at revision {commit[:12]}; "
-                f"it holds {names}. Correct the glob of the source."
+                f"{self.spec.uri}: no part matches at revision {commit[:12]}, where /{static_prefix(glob)} holds "
+                f"{names}. Correct the glob of the source."
             )
         parts = (self._part(file, commit) for file in found)
         return Listing(self.spec.uri, commit, refuse_repeated_keys(self.spec.uri, parts))
@@ -160,7 +161,10 @@ class _Hub:
         """The sentence for a status that means no; ``None`` when the hub has no special word for it."""
         if code == "GatedRepo" or (status in (401, 403) and "gated" in message.lower()):
             if not self.has_token:
-                return SourceError(f"{shown}: the repository is gated and there is no token. {self._get_token}")
+                return SourceError(
+                    f"{shown}: the repository is gated and there is no token. Accept its terms at {self.page}, "
+                    f"make a token at {self.endpoint}/settings/tokens and put it into HF_TOKEN."
+                )
             return SourceError(
                 f"{shown}: the terms of the repository are not accepted by the owner of this token (HTTP {status}). "
                 f"Open {self.page} while signed in, accept them, then run again."
@@ -190,7 +194,8 @@ class _Hub:
                 )
             return SourceError(
                 f"{shown}: there is no public dataset repository {self.repository} (HTTP {status}). "
-                f"Correct the name; if it is private or gated: {self._get_token}"
+                f"Correct the name; if it is private, make a token at {self.endpoint}/settings/tokens and put it into "
+                "HF_TOKEN."
             )
         if status in (401, 403):
             return SourceError(
@@ -203,10 +208,6 @@ class _Hub:
         return SourceError(
             f"{shown}: {self.endpoint} answered, but not as a hub does: a web page or a proxy. Check HF_ENDPOINT."
         )
-
-    @property
-    def _get_token(self) -> str:
-        return f"Make one at {self.endpoint}/settings/tokens and put it into HF_TOKEN."
 
 
 def _refuse(hub: _Hub, answer: Answer, shown: str) -> None:

@@ -25,12 +25,18 @@ class Patience:
             half and all of that ("equal jitter"), so that many workers do not return at the same moment.
         longest_pause_s: Where the doubling ends.
         longest_asked_pause_s: The longest pause a server may ask of us; beyond it we give up and say so.
+        silence_s: How long a server may send nothing at all before the attempt counts as failed.
+        slow_for_s: How long it may send less than ``slowest_bytes_per_s`` before the attempt counts as failed.
+        slowest_bytes_per_s: A server slower than this is as good as gone, and another attempt may meet a better one.
     """
 
     attempts: int = 6
     first_pause_s: float = 0.5
     longest_pause_s: float = 30.0
     longest_asked_pause_s: float = 120.0
+    silence_s: float = 30.0
+    slow_for_s: float = 60.0
+    slowest_bytes_per_s: float = 1024.0
 
     def pause(self, failures: int, error: SourceError) -> None:
         """Wait before the next attempt.
@@ -45,8 +51,12 @@ class Patience:
         asked_s = error.retry_after_s or 0.0
         if not error.retryable or failures >= self.attempts or asked_s > self.longest_asked_pause_s:
             raise error
-        limit_s = min(self.first_pause_s * 2 ** (failures - 1), self.longest_pause_s)
-        time.sleep(max(asked_s, limit_s * random.uniform(0.5, 1.0)))  # noqa: S311 (spreads load, hides nothing)
+        time.sleep(max(asked_s, self.own_pause_s(failures)))
+
+    def own_pause_s(self, failures: int) -> float:
+        """How long to wait after so many failures in a row, if nobody asks for more."""
+        limit_s = min(self.first_pause_s * 2.0 ** (failures - 1), self.longest_pause_s)
+        return float(limit_s * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, hides nothing)
 
     def insist(self, ask: Callable[[], T]) -> T:
         """Ask until it works or there is no point in going on."""

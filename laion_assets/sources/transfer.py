@@ -21,9 +21,6 @@ from laion_assets.sources.published import ChecksumError, Fetched, OnProgress, P
 
 # Progress that forgives earlier failures; less than this per attempt and a server could keep us busy for ever.
 _PROGRESS_BYTES = 1 << 20
-# curl's --speed-limit: a server this slow is as good as gone, and another attempt may meet a better one.
-_SLOWEST_BYTES_PER_S = 1024
-_SLOW_FOR_S = 60.0
 _READ_BYTES = 1 << 20
 
 
@@ -102,7 +99,7 @@ def download(
         before = growing.size_bytes
         try:
             if not growing.whole:
-                growing.grow(origin, on_progress)
+                growing.grow(origin, patience, on_progress)
             growing.verify(verify)
         except ChecksumError:
             # Damage on the way happens; bytes put together over several runs deserve the doubt too.
@@ -154,7 +151,7 @@ class _Partial:
     def whole(self) -> bool:
         """Whether nothing is missing, as far as anyone said how long the file is."""
         expected = self._part.size_bytes if self._part.size_bytes is not None else self._mark.total_bytes
-        return expected is not None and self.size_bytes == expected
+        return expected is not None and self.size_bytes == expected and self._bytes.is_file()
 
     def resume(self) -> int:
         """Take up what an earlier run left, if it is the beginning of the same file; returns how many bytes."""
@@ -163,8 +160,15 @@ class _Partial:
             size_bytes = self._bytes.stat().st_size
         except (OSError, ValueError, TypeError):
             return 0
-        same = self._part.sha256 is not None or mark.validator is not None
-        if mark != self._expected(mark.total_bytes, mark.validator) or not same or not size_bytes:
+        part = self._part
+        if part.sha256 is not None:
+            same = True  # it has the last word
+        elif part.etag is not None:
+            same = mark.validator == part.etag
+        else:
+            # A whole file is not asked for again, so nobody would tell us that it has changed.
+            same = mark.validator is not None and size_bytes != mark.total_bytes
+        if not same or mark != self._expected(mark.total_bytes, mark.validator) or not size_bytes:
             self.discard()
             return 0
         self._mark = mark
@@ -172,14 +176,14 @@ class _Partial:
         self.size_bytes = size_bytes
         return size_bytes
 
-    def grow(self, origin: Origin, on_progress: OnProgress | None) -> None:
+    def grow(self, origin: Origin, patience: Patience, on_progress: OnProgress | None) -> None:
         """Read to the end of the file."""
         vouched_for = self._part.sha256 is not None or self._mark.validator is not None
         with origin.open(self.size_bytes if vouched_for else 0, self._mark.validator) as stream:
             self._accept(stream)
             expected = self._mark.total_bytes
             self._refuse_if_no_room(expected)
-            watch = _Slowness(self._part.uri)
+            watch = _Slowness(self._part.uri, patience)
             with self._bytes.open("ab") as file:
                 for chunk in stream.chunks:
                     file.write(chunk)
@@ -274,10 +278,11 @@ class _Partial:
 
 
 class _Slowness:
-    """Gives up on a stream that drips."""
+    """Gives up on a stream that drips, as curl's ``--speed-limit`` does."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, patience: Patience) -> None:
         self._shown = shown
+        self._patience = patience
         self._since = time.monotonic()
         self._bytes = 0
 
@@ -285,9 +290,9 @@ class _Slowness:
         """Count bytes that came."""
         self._bytes += size_bytes
         elapsed = time.monotonic() - self._since
-        if elapsed < _SLOW_FOR_S:
+        if elapsed < self._patience.slow_for_s:
             return
-        if self._bytes < elapsed * _SLOWEST_BYTES_PER_S:
+        if self._bytes < elapsed * self._patience.slowest_bytes_per_s:
             raise SourceError(
                 f"{self._shown}: {self._bytes:,} bytes in {elapsed:.0f} s. Run again later; what arrived is kept.",
                 retryable=True,

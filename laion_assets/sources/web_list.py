@@ -56,7 +56,7 @@ class WebListSource:
 
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Bring a part here."""
-        origin = HttpOrigin(locate=lambda: self._address(part.uri), shown=part.uri)
+        origin = HttpOrigin(locate=lambda: self._address(part.uri), shown=part.uri, silence_s=self.patience.silence_s)
         return download(origin, part, destination, patience=self.patience, on_progress=on_progress)
 
     def _address(self, uri: str) -> str:
@@ -68,11 +68,13 @@ class WebListSource:
         return self.patience.insist(lambda: self._look_once(uri))
 
     def _look_once(self, uri: str) -> PublishedPart:
-        with request("HEAD", self._address(uri), shown=uri) as answer:
+        with request("HEAD", self._address(uri), shown=uri, silence_s=self.patience.silence_s) as answer:
             if answer.status not in (405, 501):
                 return self._part(uri, answer, answer.content_length)
         # Some servers know no HEAD; the first byte of a GET says the same.
-        with request("GET", self._address(uri), shown=uri, headers={"Range": "bytes=0-0"}) as answer:
+        first = {"Range": "bytes=0-0"}
+        silence_s = self.patience.silence_s
+        with request("GET", self._address(uri), shown=uri, headers=first, silence_s=silence_s) as answer:
             total = (answer.headers.get("Content-Range") or "").rpartition("/")[2]
             partial_size = int(total) if total.isdigit() else None
             return self._part(uri, answer, partial_size if answer.status == 206 else answer.content_length)
@@ -102,7 +104,7 @@ class WebListSource:
         """A small file, or nothing where there is none: checksums are a courtesy, but a busy server is not a no."""
 
         def ask() -> str:
-            with request("GET", self._address(uri), shown=uri) as answer:
+            with request("GET", self._address(uri), shown=uri, silence_s=self.patience.silence_s) as answer:
                 if answer.status == 200:
                     return answer.text(uri)
                 if answer.status == 429 or answer.status >= 500:
