@@ -72,7 +72,7 @@ def _sentence(cls: type[BaseModel], mistake: Mapping[str, Any]) -> str:
 
 def _expected(cls: type[BaseModel], location: Sequence[str | int]) -> str:
     field = _fields_at(cls, location[:-1]).get(str(location[-1]))
-    return getattr(field, "description", None) or "a value"
+    return (getattr(field, "description", None) or "a value").rstrip(".")
 
 
 def _fields_at(cls: type[BaseModel], location: Sequence[str | int]) -> Mapping[str, Any]:

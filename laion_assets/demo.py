@@ -18,6 +18,7 @@ from laion_assets.comparison.assets import JOB as COMPARISON_JOB
 from laion_assets.home import Home
 from laion_assets.lake.lake import Lake
 from laion_assets.pipeline import Pipeline, RunFailedError, Work
+from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 from laion_assets.sources.published import SourceError
 from laion_assets.summary import print_summary
 from laion_assets.terminal import Display, Stage
@@ -28,21 +29,25 @@ RESULTS = ("report.html", f"{DATASET}_analysis.png", f"{DATASET}_sample_analysis
 INTERRUPTED_EXIT_CODE = 130
 
 
-def run_demo(home: Home, console: Console) -> int:
+def run_demo(home: Home, console: Console, *, spec: SandboxSpec | None = None) -> int:
     """Run what is not up to date of the whole chain, then print what was found.
+
+    Args:
+        home: where everything lies.
+        console: where it is told.
+        spec: the sandbox to run on; none means the default one.
 
     Returns:
         The exit code: 0, 1 when a run failed or the sandbox could not start, 130 when interrupted.
     """
     from laion_assets.sandbox.process import start_sandbox
-    from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 
     console.print("[bold]laion-assets demo[/bold]: the whole chain, on a small internet of its own\n")
     display = Display(console)
     try:
         with contextlib.ExitStack() as stack:
             with display.stage("start the sandbox") as stage:
-                sandbox = stack.enter_context(start_sandbox(SandboxSpec(), cache=home.sandbox_cache))
+                sandbox = stack.enter_context(start_sandbox(spec or SandboxSpec(), cache=home.sandbox_cache))
                 stage.conclude(f"hub at {sandbox.hub_url}, {sandbox.spec.hosts} web hosts on port {sandbox.web_port}")
             home.enter(sandbox.environment)
             lake = _materialise(home, display)

@@ -1,0 +1,166 @@
+"""The whole chain over real HTTP, as `make demo` runs it, on a smaller sandbox."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from laion_assets.demo import run_demo
+from laion_assets.home import Home
+from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
+from laion_assets.sandbox.process import start_sandbox
+from laion_assets.sandbox.spec import SandboxSpec
+
+# A fixed port, since its URLs stand in the metadata: another port would be another dataset for the second run.
+SPEC = SandboxSpec(parts=2, rows_per_part=500, port=19080)
+
+# Stages, and the line that says the one before has ended.
+STAGES = {
+    "the start of the sandbox": "laion-assets demo",
+    "fetching and validating": "discover the parts",
+    "probing": "fetch and validate parts",
+    "downloading": "sample, probe, report",
+    "indexing": "download shards",
+}
+
+
+@contextlib.contextmanager
+def unchanged_environment() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def demo(folder: Path) -> str:
+    """Run the demo in this process and return what it printed."""
+    printed = io.StringIO()
+    with unchanged_environment():
+        code = run_demo(Home(folder), Console(file=printed, width=160), spec=SPEC)
+    assert code == 0, printed.getvalue()
+    return printed.getvalue()
+
+
+def manifest(folder: Path) -> dict[str, object]:
+    read = json.loads((folder / "lake/laion_hr/vlm_1024/index/manifest.json").read_text())
+    assert isinstance(read, dict)
+    return read
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, demo(folder)
+
+
+@pytest.fixture(scope="module")
+def truth(first_run: tuple[Path, str]) -> pl.DataFrame:
+    folder, _ = first_run
+    with start_sandbox(SPEC, cache=folder / "sandbox") as sandbox:
+        return sandbox.truth()
+
+
+def test_it_leaves_the_files_it_names(first_run: tuple[Path, str]) -> None:
+    folder, printed = first_run
+    for name in ("report.html", "laion_hr_analysis.png", "laion_hr_sample_analysis.csv"):
+        assert (folder / name).stat().st_size > 10_000
+        assert name in printed
+    assert "make dev" in printed
+
+
+def test_the_figures_of_the_sample_are_those_of_the_sandbox_s_truth(
+    first_run: tuple[Path, str], truth: pl.DataFrame
+) -> None:
+    folder, _ = first_run
+    probes = pl.read_parquet(folder / "lake/laion_hr/dimension_probes/dimension_probes.parquet")
+    both = probes.select("part", "row", "outcome", "true_width", "true_height").join(
+        truth, on=["part", "row"], how="left", suffix="_in_truth"
+    )
+    assert both.height == probes.height > 900
+    told = both.filter(pl.col("outcome") != pl.col("expected_outcome"))
+    assert told.is_empty(), told.select("url", "fault", "outcome", "expected_outcome").head(5)
+
+    reached = both.filter(pl.col("outcome") == "ok")
+    assert reached["true_width"].to_list() == reached["true_width_in_truth"].to_list()
+    assert reached["true_height"].to_list() == reached["true_height_in_truth"].to_list()
+
+    statistics = json.loads((folder / "lake/laion_hr/resolution_statistics/statistics.json").read_text())
+    width, height = pl.col("declared_width"), pl.col("declared_height")
+    for table, bucket in (("buckets", short_side_bucket), ("historical_buckets", historical_bucket)):
+        counts = dict(both.group_by(bucket(width, height).alias("bucket")).len().iter_rows())
+        found = {one["name"]: one["views"]["declared_sample"]["count"] for one in statistics[table]}
+        assert {name: count for name, count in found.items() if count} == counts
+
+
+def test_every_planned_row_is_in_the_shards_books_and_every_image_in_a_tar(
+    first_run: tuple[Path, str], truth: pl.DataFrame
+) -> None:
+    folder, _ = first_run
+    shards = folder / "lake/laion_hr/vlm_1024/shards"
+    rows = pl.concat([pl.read_parquet(path) for path in sorted(shards.glob("*/*.parquet"))])
+    told = manifest(folder)
+    assert rows.height == told["rows"]
+    assert rows["outcome"].null_count() == 0
+
+    members = []
+    for path in shards.glob("*/*.tar"):
+        with tarfile.open(path) as tar:
+            members += [member.name for member in tar.getmembers() if member.name.endswith(".json")]
+    assert len(members) == len(set(members)) == told["images"] == rows.filter(pl.col("outcome") == "ok").height
+
+    both = rows.join(truth, on="url", how="left", suffix="_in_truth").unique("key")
+    wrong = both.filter((pl.col("outcome") == "ok") != (pl.col("expected_download_outcome") == "ok"))
+    # The true size decides too, which the sandbox leaves to the one who asks.
+    wrong = wrong.filter(pl.min_horizontal("true_width", "true_height") >= 1024)
+    assert wrong.is_empty(), wrong.select("url", "fault", "outcome", "expected_download_outcome").head(5)
+
+
+def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Path, str]) -> None:
+    folder, _ = first_run
+    before = {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()}
+    printed = demo(folder)
+    assert "2 reused" in printed
+    assert "1 run" not in printed
+    assert "2 run" not in printed
+    assert {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_killed_in_any_stage_the_next_run_completes_with_the_same_shards(
+    stage: str, tmp_path: Path, first_run: tuple[Path, str]
+) -> None:
+    folder, _ = first_run
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console; "
+        "from laion_assets.demo import run_demo; from laion_assets.home import Home; "
+        "from laion_assets_tests.test_demo import SPEC; "
+        "sys.exit(run_demo(Home(Path(sys.argv[1])), Console(width=160), spec=SPEC))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if STAGES[stage] in line:
+                break
+        time.sleep(0.7)
+        os.kill(process.pid, signal.SIGKILL)
+    demo(tmp_path)
+    assert manifest(tmp_path) == manifest(folder)
