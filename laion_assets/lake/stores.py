@@ -68,18 +68,23 @@ class LocalStore:
     def scratch(self, uri: str, *, resumable: bool) -> Iterator[Path]:
         """A folder beside the file, so that a rename publishes it."""
         folder = Path(uri).parent
-        _make_durably(folder)
-        scratch.sweep(folder)
-        with scratch.resumable(folder, Path(uri).name) if resumable else scratch.private(folder) as path:
+        with contextlib.ExitStack() as stack:
+            with _writing(uri):
+                _make_durably(folder)
+                scratch.sweep(folder)
+                opened = scratch.resumable(folder, Path(uri).name) if resumable else scratch.private(folder)
+                path = stack.enter_context(opened)
             yield path
 
     def reveal(self, files: Sequence[tuple[Path, str]]) -> None:
         """Flush all bytes, then rename one by one, each rename durable before the next."""
-        for written, _ in files:
-            _flush(written)
         for written, uri in files:
-            _make_durably(Path(uri).parent)
-            _move(written, Path(uri))
+            with _writing(uri):
+                _flush(written)
+        for written, uri in files:
+            with _writing(uri):
+                _make_durably(Path(uri).parent)
+                _move(written, Path(uri))
 
     @contextlib.contextmanager
     def local_file(self, uri: str) -> Iterator[Path]:
@@ -177,6 +182,20 @@ def _explained(uri: str) -> Iterator[None]:
         if absent or is_no_room(error):
             raise
         raise LakeError(f"{uri}: {s3_finding(uri, error).sentence}") from error
+
+
+@contextlib.contextmanager
+def _writing(uri: str) -> Iterator[None]:
+    """Say whose fault it is when a local folder cannot be written; that it is full is told elsewhere."""
+    try:
+        yield
+    except OSError as error:
+        if is_no_room(error):
+            raise
+        raise LakeError(
+            f"{uri}: cannot be written ({error.strerror}: {error.filename}). "
+            "Check that the lake's folder is there and yours to write."
+        ) from error
 
 
 def _flush(path: Path) -> None:

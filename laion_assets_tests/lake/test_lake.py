@@ -110,6 +110,18 @@ def test_the_same_file_twice_in_one_pass_is_a_mistake(lake: Lake) -> None:
         pass
 
 
+def test_a_lake_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_bytes(b"")
+    lake = Lake(str(tmp_path / "lake"))
+    with pytest.raises(LakeError, match=r"x\.bin: cannot be written \(.*lake\)\. Check that the lake's folder"):
+        lake.write_bytes(lake.uri(KEY, "x.bin"), b"x")
+    lake = Lake(str(tmp_path / "other"))
+    lake.write_bytes(lake.uri(KEY, "x.bin/y.bin"), b"x")
+    with pytest.raises(LakeError, match=r"x\.bin: cannot be written \(Is a directory"):
+        lake.write_bytes(lake.uri(KEY, "x.bin"), b"x")
+    assert lake.list_names([*KEY, "x.bin"]) == ["y.bin"]
+
+
 def test_json_is_the_same_bytes_for_the_same_value(lake: Lake) -> None:
     uri = lake.uri(KEY, "x.json")
     lake.write_json(uri, {"b": 1, "a": "ü"})
