@@ -42,6 +42,8 @@ _PLAIN_V4 = re.compile(
 _PARTS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):[/]*(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+# Of surrogates, those that stand for a byte that was not UTF-8 are that byte; the others are nothing.
+_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
 
 
@@ -160,12 +162,8 @@ def _clean(text: str) -> str:
 
 def _escape(text: str) -> str:
     """Percent-escape what may not stand in a request line, and nothing else: escapes already there stay as they are."""
-    raw = text.encode("utf-8", "surrogateescape") if _has_only_escaped_bytes(text) else text.encode("utf-8", "replace")
+    raw = _LONE_SURROGATE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
     return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
-
-
-def _has_only_escaped_bytes(text: str) -> bool:
-    return not any("\ud800" <= character < "\udc80" or "\udcff" < character <= "\udfff" for character in text)
 
 
 def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]:

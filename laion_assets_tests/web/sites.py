@@ -10,6 +10,7 @@ import socket
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 import dnslib
 
@@ -219,7 +220,8 @@ async def serve_names(zone: Zone) -> AsyncIterator[NameServer]:
 
     class Protocol(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport = transport
+            # asyncio's own datagram transport is not a DatagramTransport by its classes.
+            self.transport = cast("asyncio.DatagramTransport", transport)
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
             query = dnslib.DNSRecord.parse(data)
@@ -234,7 +236,6 @@ async def serve_names(zone: Zone) -> AsyncIterator[NameServer]:
                 reply.header.rcode = said
             else:
                 reply.add_answer(*said)
-            assert isinstance(self.transport, asyncio.DatagramTransport)
             self.transport.sendto(reply.pack(), addr)
 
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Protocol, local_addr=("127.0.0.1", 0))

@@ -1,0 +1,178 @@
+"""Whole files, and what asking for them tells about us."""
+
+import asyncio
+import gzip
+import os
+
+import pytest
+
+from laion_assets.web.client import GuardedClient
+from laion_assets.web.outcome import Outcome
+from laion_assets.web.request import Answer
+from laion_assets.web.spec import WebSpec
+from laion_assets_tests.web.conftest import Run
+from laion_assets_tests.web.sites import LOOPBACK, Seen, always, head, plain, routes, serve
+
+FILE = os.urandom(350_000)
+OPEN = WebSpec(allow_networks=LOOPBACK, attempts=1, deadline_s=3.0)
+
+
+def test_a_whole_file_comes_in_one_request_without_a_range(run: Run[tuple[Answer, Seen]]) -> None:
+    async def main() -> tuple[Answer, Seen]:
+        async with serve(always(plain(200, [("Content-Type", "image/png")], FILE))) as site:
+            async with GuardedClient(OPEN) as client:
+                return await client.fetch(site.url("/a.png")), site.seen[0]
+
+    answer, seen = run(main())
+    assert (answer.outcome, answer.complete, answer.content_type) == (Outcome.OK, True, "image/png")
+    assert answer.body == FILE
+    assert (answer.file_bytes, answer.bytes_read, answer.requests) == (350_000, 350_000, 1)
+    assert seen.header("Range") is None
+
+
+@pytest.mark.parametrize("size", [99_999, 100_000, 100_001])
+@pytest.mark.parametrize("announced", [True, False])
+def test_the_cap_is_exact(run: Run[Answer], size: int, announced: bool) -> None:
+    answer_bytes = plain(200, body=FILE[:size]) if announced else b"HTTP/1.0 200 OK\r\n\r\n" + FILE[:size]
+
+    async def main() -> Answer:
+        async with serve(always(answer_bytes, then_close=not announced)) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url(), max_bytes=100_000)
+
+    answer = run(main())
+    assert answer.outcome is (Outcome.OK if size <= 100_000 else Outcome.TOO_LARGE)
+    assert len(answer.body) == (size if size <= 100_000 else 0)
+
+
+def test_a_bomb_is_too_large_before_it_is_unpacked(run: Run[Answer]) -> None:
+    bomb = gzip.compress(bytes(300_000_000), 9)
+
+    async def main() -> Answer:
+        async with serve(always(plain(200, [("Content-Encoding", "gzip")], bomb))) as site:
+            async with GuardedClient(OPEN) as client:
+                return await client.fetch(site.url(), max_bytes=1_000_000)
+
+    answer = run(main())
+    assert (answer.outcome, answer.error) == (Outcome.TOO_LARGE, "more than 1000000 bytes, which is the cap")
+
+
+def test_a_body_that_is_longer_than_announced_ends_where_announced(run: Run[Answer]) -> None:
+    async def main() -> Answer:
+        async with serve(always(head(200, length=1000) + FILE[:5000])) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url())
+
+    answer = run(main())
+    assert (answer.outcome, answer.body) == (Outcome.OK, FILE[:1000])
+
+
+def test_we_say_who_we_are_and_nothing_about_where_we_come_from(run: Run[list[Seen]]) -> None:
+    async def main() -> list[Seen]:
+        table = {
+            "/": always(plain(302, [("Location", "http://u:p@127.0.0.1:{port}/b"), ("Set-Cookie", "id=1; Path=/")])),
+        }
+
+        async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+            if seen.path == "/":
+                location = ("Location", f"http://u:p@127.0.0.1:{site.port}/b#frag")
+                writer.write(plain(302, [location, ("Set-Cookie", "id=1; Path=/")]))
+            else:
+                writer.write(plain(200, [("Set-Cookie", "id=2")], b"x"))
+            await writer.drain()
+
+        assert table
+        async with serve(handler) as site, GuardedClient(OPEN) as client:
+            with_password = site.url("/").replace("http://", "http://me:secret@")
+            for _ in range(2):
+                answer = await client.fetch(with_password)
+                assert answer.final_url == site.url("/b")
+            return site.seen
+
+    seen = run(main())
+    assert [request.path for request in seen] == ["/", "/b", "/", "/b"]
+    for request in seen:
+        names = [name.lower() for name, _ in request.headers]
+        assert sorted(names) == ["accept", "accept-encoding", "host", "user-agent"]
+        assert request.header("Accept-Encoding") == "identity"
+        user_agent = request.header("User-Agent") or ""
+        assert user_agent.startswith("laion-assets/")
+        assert "(+https://" in user_agent
+        assert "secret" not in str(request.headers)
+
+
+def test_proxies_of_the_environment_are_not_used_unless_asked_for(
+    run: Run[tuple[Answer, Answer, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> tuple[Answer, Answer, list[str]]:
+        async with (
+            serve(always(plain(200, body=b"proxy"))) as proxy,
+            serve(always(plain(200, body=b"site")), addresses=("127.0.0.2",)) as site,
+        ):
+            for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+                monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            url = site.url("/x", host="127.0.0.2")
+            async with GuardedClient(WebSpec(allow_networks=("127.0.0.2/32",))) as client:
+                direct = await client.fetch(url)
+            spec = WebSpec(allow_networks=("127.0.0.2/32",), trust_environment_proxies=True)
+            async with GuardedClient(spec) as client:
+                proxied = await client.fetch(url)
+                itself = await client.fetch(proxy.url("/admin"))
+            assert itself.outcome is Outcome.BLOCKED_ADDRESS
+            return direct, proxied, proxy.paths
+
+    direct, proxied, paths = run(main())
+    assert direct.body == b"site"
+    assert proxied.body == b"proxy"
+    assert len(paths) == 1
+    assert paths[0].startswith("http://127.0.0.2:")
+
+
+def test_a_private_target_is_not_asked_of_a_proxy_either(run: Run[Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> Answer:
+        async with serve(always(plain(200, body=b"proxy"))) as proxy:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+            async with GuardedClient(WebSpec(trust_environment_proxies=True)) as client:
+                return await client.fetch("http://169.254.169.254/latest/meta-data/")
+
+    assert run(main()).outcome is Outcome.BLOCKED_ADDRESS
+
+
+def test_redirects_are_followed_up_to_the_cap(run: Run[tuple[Answer, Answer]]) -> None:
+    table = {f"/{n}": always(plain(301 + n % 2, [("Location", str(n + 1))])) for n in range(20)}
+    table["/20"] = always(plain(200, body=b"end"))
+
+    async def main() -> tuple[Answer, Answer]:
+        async with serve(routes(table)) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url("/12")), await client.fetch(site.url("/11"))
+
+    eight, nine = run(main())
+    assert (eight.outcome, eight.body, eight.requests) == (Outcome.OK, b"end", 9)
+    assert (nine.outcome, nine.requests) == (Outcome.REDIRECT_LOOP, 9)
+
+
+def test_a_circle_is_noticed_before_the_cap(run: Run[Answer]) -> None:
+    table = {"/a": always(plain(302, [("Location", "/b")])), "/b": always(plain(307, [("Location", "/a")]))}
+
+    async def main() -> Answer:
+        async with serve(routes(table)) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url("/a"))
+
+    answer = run(main())
+    assert (answer.outcome, answer.requests) == (Outcome.REDIRECT_LOOP, 2)
+
+
+def test_a_connection_the_server_closed_while_idle_is_not_held_against_the_url(run: Run[list[Answer]]) -> None:
+    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(plain(200, body=b"x"))
+        await writer.drain()
+        asyncio.get_running_loop().call_later(0.05, writer.close)
+
+    async def main() -> list[Answer]:
+        async with serve(handler) as site, GuardedClient(OPEN) as client:
+            first = await client.fetch_prefix(site.url("/1"), more=lambda _, __: None)
+            await asyncio.sleep(0.1)
+            second = await client.fetch_prefix(site.url("/2"), more=lambda _, __: None)
+            return [first, second]
+
+    assert [answer.outcome for answer in run(main())] == [Outcome.OK, Outcome.OK]
