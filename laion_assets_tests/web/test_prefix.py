@@ -63,11 +63,7 @@ def test_four_kilobytes_are_asked_for_and_no_more_is_read(run: Run[Outcomes]) ->
 def test_more_is_asked_for_where_the_last_range_ended_on_the_same_connection(run: Run[Outcomes]) -> None:
     got = probe(run, ranged(FILE), [65_536, 200_000])
     assert got.answer.body == FILE[:200_000]
-    assert [seen.header("Range") for seen in got.site.seen] == [
-        "bytes=0-4095",
-        "bytes=4096-65535",
-        "bytes=65536-199999",
-    ]
+    assert [seen.range for seen in got.site.seen] == [(0, 4096), (4096, 65_536), (65_536, 200_000)]
     assert (got.answer.bytes_read, got.answer.requests, got.site.connections) == (200_000, 3, 1)
     assert got.shown == [(4096, False), (65_536, False), (200_000, False)]
 
@@ -252,14 +248,13 @@ def deflated(raw: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("encoding", "pack"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", deflated)]
 )
-@pytest.mark.parametrize("with_ranges", [True, False])
+@pytest.mark.parametrize("ranges", ["with ranges", "without"])
 def test_a_body_compressed_against_our_wish_is_decoded(
-    run: Run[Outcomes], encoding: str, pack: Callable[[bytes], bytes], with_ranges: bool
+    run: Run[Outcomes], encoding: str, pack: Callable[[bytes], bytes], ranges: str
 ) -> None:
-    # noise, so that 4 KiB of it decode to about as much
     packed = pack(FILE[:20_000])
     headers = [("Content-Encoding", encoding)]
-    handler = ranged(packed, headers=headers) if with_ranges else always(plain(200, headers, packed))
+    handler = ranged(packed, headers=headers) if ranges == "with ranges" else always(plain(200, headers, packed))
     got = probe(run, handler, [10**9])
     assert got.site.seen[0].header("Accept-Encoding") == "identity"
     assert (got.answer.outcome, got.answer.body, got.answer.complete) == (Outcome.OK, FILE[:20_000], True)
@@ -267,7 +262,7 @@ def test_a_body_compressed_against_our_wish_is_decoded(
 
 
 def test_a_bomb_costs_its_cap_and_no_more(run: Run[Outcomes]) -> None:
-    bomb = gzip.compress(bytes(500_000_000), 9)
+    bomb = gzip.compress(bytes(100_000_000), 1)
     got = probe(run, always(plain(200, [("Content-Encoding", "gzip")], bomb)), [10**9], cap=150_000)
     assert (got.answer.outcome, len(got.answer.body), got.answer.complete) == (Outcome.OK, 150_000, False)
 
