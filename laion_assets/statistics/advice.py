@@ -141,13 +141,11 @@ def download_strategy(found: Statistics, document: dict[str, Any]) -> list[State
     lines = [
         tell(
             "filter_first",
-            "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} "
-            "({low} to {high}) images will come, {bytes}.",
+            "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} images "
+            "will come, {bytes}.",
             all="coverage/population count",
             attempts="strategy/attempts count",
-            images="strategy/images count",
-            low="strategy/images/low count",
-            high="strategy/images/high count",
+            images="strategy/images count+ci",
             bytes="strategy/bytes bytes",
         )
     ]

@@ -45,26 +45,23 @@ def analysis_png(data: Pictured) -> bytes:
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor=LIGHT.paper)
     _heading(figure, data)
     rows = figure.add_gridspec(
-        4,
-        24,
-        left=0.06,
-        right=0.98,
-        top=0.905,
-        bottom=0.05,
-        hspace=0.36,
-        wspace=4.4,
-        height_ratios=(1, 1, 2.15, 1.15),
+        4, 1, left=0.06, right=0.98, top=0.905, bottom=0.05, hspace=0.36, height_ratios=(1, 1, 2.15, 1.15)
     )
+    sizes = rows[0].subgridspec(1, 3, wspace=0.17)
+    classes = rows[1].subgridspec(1, 2, wspace=0.115, width_ratios=(2.08, 1))
+    truth = rows[2].subgridspec(1, 2, wspace=0.16)
+    # Spacers hold the names of the bars.
+    ends = rows[3].subgridspec(1, 4, wspace=0, width_ratios=(0.2, 1, 0.62, 1))
     places = {
-        "width": rows[0, 0:8],
-        "height": rows[0, 8:16],
-        "short_side": rows[0, 16:24],
-        "classes": rows[1, 0:16],
-        "shapes": rows[1, 16:24],
-        "anomaly": rows[2, 0:12],
-        "agreement": rows[2, 12:24],
-        "outcomes": rows[3, 2:12],
-        "yields": rows[3, 15:24],
+        "width": sizes[0],
+        "height": sizes[1],
+        "short_side": sizes[2],
+        "classes": classes[0],
+        "shapes": classes[1],
+        "anomaly": truth[0],
+        "agreement": truth[1],
+        "outcomes": ends[1],
+        "yields": ends[3],
     }
     for name, place in places.items():
         PANELS[name][0](figure.add_subplot(place), LIGHT, data)

@@ -65,23 +65,17 @@ def _true_size(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if share is None or share.low is None or share.high is None:
         return []
     path = f"thresholds/{side}/views/true_sample"
-    places = {
-        "share": f"{path} percent",
-        "low": f"{path}/low percent",
-        "high": f"{path}/high percent",
-        "side": "requirement/minimum_side_px tidy",
-    }
+    places = {"share": f"{path} percent+ci", "side": "requirement/minimum_side_px tidy"}
     if share.low >= 1 - HARDLY_ANY_SMALL:
-        template = "What still answers is as large as required: {share} ({low} to {high}) have at least {side} px."
+        template = "What still answers is as large as required: {share} have at least {side} px."
         return [("strength", tell("true_size", template, **places))]
     if share.high < 1 - HARDLY_ANY_SMALL:
-        template = "Not all that answers is large enough: only {share} ({low} to {high}) have at least {side} px."
+        template = "Not all that answers is large enough: only {share} have at least {side} px."
         return [("limit", tell("true_size", template, **places))]
     template = (
-        "Between {low} and {high} of what answers has at least {side} px: too wide to say whether that is enough; a "
-        "larger sample would tell."
+        "{share} of what answers has at least {side} px: too wide an interval to say whether that is enough; a larger "
+        "sample would tell."
     )
-    del places["share"]
     return [("limit", tell("true_size", template, **places))]
 
 
@@ -91,17 +85,13 @@ def _links(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     share = found.reach.reachable
     if share.low is None or share.high is None:
         return []
-    places = {
-        "share": "reach/reachable percent",
-        "low": "reach/reachable/low percent",
-        "high": "reach/reachable/high percent",
-    }
+    places = {"share": "reach/reachable percent+ci"}
     if share.low >= MANY_REACHABLE:
-        return [("strength", say(document, "links", "Most links live: {share} ({low} to {high}) answer.", **places))]
+        return [("strength", say(document, "links", "Most links live: {share} answer.", **places))]
     if share.high < FEW_REACHABLE:
-        template = "More than half of the links are dead: only {share} ({low} to {high}) still answer."
+        template = "More than half of the links are dead: only {share} still answer."
     else:
-        template = "Link rot is noticeable: {share} ({low} to {high}) still answer."
+        template = "Link rot is noticeable: {share} still answer."
     return [("limit", say(document, "links", template, **places))]
 
 

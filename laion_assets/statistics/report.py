@@ -20,7 +20,7 @@ from laion_assets.statistics.display import NBSP, UNKNOWN, number_of, resolve, s
 from laion_assets.statistics.document import Statistics
 from laion_assets.statistics.measure import plain
 from laion_assets.statistics.sample_csv import COLUMNS
-from laion_assets.statistics.statements import PLACE
+from laion_assets.statistics.statements import pieces
 
 _TEMPLATES = Path(__file__).parent
 
@@ -162,10 +162,8 @@ class _Html:
 
     def say(self, statement: Mapping[str, Any]) -> Markup:
         """A sentence with its numbers."""
-        values = statement["values"]
-        pieces = PLACE.split(statement["template"])
-        made = [escape(piece) if place % 2 == 0 else self.num(*values[piece]) for place, piece in enumerate(pieces)]
-        return Markup("").join(made)
+        made = pieces(self.document, statement["template"], statement["values"])
+        return Markup("").join(escape(piece) if isinstance(piece, str) else self.num(*piece) for piece in made)
 
     def _end(self, path: str, form: str) -> Markup:
         return Markup("…") if resolve(self.document, path) is None else self.num(path, form)

@@ -208,8 +208,8 @@ def sample_sizes(population: int, observed: Estimate | None, reachable: Estimate
 
 def rows_needed(half_width: float, share: float, population: int) -> int:
     """Rows of a simple random sample without replacement whose 95 % interval has that half width."""
-    if population == 0:
-        return 0
+    if population <= 1:
+        return population
     unlimited = Z * Z * share * (1 - share) / half_width**2
     return max(1, math.ceil(unlimited / (1 + (unlimited - 1) / population) - 1e-9))
 

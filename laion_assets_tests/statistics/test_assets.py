@@ -79,9 +79,8 @@ def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(tmp_pa
     assert found.reach is not None
     assert metadata["reachable_share"].value == found.reach.reachable.estimate
     assert metadata["dagster/row_count"].value == 1_000
-    assert [record.data["kind"] for record in metadata["anomaly"].records] == [
-        kind.kind for kind in found.anomaly.kinds
-    ]
+    table = cast("dg.TableMetadataValue", metadata["anomaly"])
+    assert [record.data["kind"] for record in table.records] == [kind.kind for kind in found.anomaly.kinds]
 
 
 def test_without_probes_the_declared_half_is_reported(tmp_path: Path) -> None:
