@@ -70,10 +70,10 @@ class Pipeline:
                 tags={PROCESS_TAG: _this_process()},
                 raise_on_error=False,
             )
-        if not result.success:
-            raise RunFailedError(self._first_error(work, run_id))
         if failed := failed_blocking_checks(result):
             raise RunFailedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
+        if not result.success:
+            raise RunFailedError(self._first_error(work, run_id))
 
     def close_abandoned_runs(self) -> int:
         """Mark runs of pipelines whose process is gone as cancelled; returns how many there were."""
@@ -132,7 +132,7 @@ def failed_blocking_checks(result: dg.ExecuteInProcessResult) -> list[str]:
         f"{evaluation.asset_key.to_user_string()}: blocking check {evaluation.check_name} failed"
         f"{': ' + evaluation.description if evaluation.description else ''}"
         for evaluation in result.get_asset_check_evaluations()
-        if evaluation.blocking and not evaluation.passed
+        if evaluation.blocking and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
     ]
 
 

@@ -51,11 +51,10 @@ def dataset_jobs(
     apart = {dg.AssetKey([dataset, subset, last]) for subset in subsets for last in ("shards", "index")}
     together = [spec for asset in assets for spec in asset.specs if spec.key not in apart]
 
-    def job(*words: str, keys: Sequence[dg.AssetKey], per_part: bool, description: str) -> Job:
+    def job(*words: str, keys: Sequence[dg.AssetKey], description: str) -> Job:
         return dg.define_asset_job(
             job_name(dataset, *words),
             selection=dg.AssetSelection.assets(*keys),
-            partitions_def=parts if per_part else None,
             description=description,
             tags={"laion_assets/dataset": dataset},
         )
@@ -64,27 +63,23 @@ def dataset_jobs(
         parts=job(
             "parts",
             keys=[spec.key for spec in together if spec.partitions_def == parts],
-            per_part=True,
             description=f"One part of {dataset}: fetch, validate, profile, and select the rows of every subset.",
         ),
         analysis=job(
             "analysis",
             keys=[spec.key for spec in together if spec.partitions_def is None],
-            per_part=False,
             description=f"All materialised parts of {dataset}: sample, probes, statistics, plans of the subsets.",
         ),
-        link_health=dg.define_asset_job(
-            job_name(dataset, "link_health"),
-            selection=dg.AssetSelection.assets(dg.AssetKey([dataset, "link_health"])),
+        link_health=job(
+            "link_health",
+            keys=[dg.AssetKey([dataset, "link_health"])],
             description=f"One week of {dataset}: the panel of the sample probed again.",
-            tags={"laion_assets/dataset": dataset},
         ),
         shards=tuple(
             job(
                 subset,
                 "shards",
                 keys=[dg.AssetKey([dataset, subset, "shards"])],
-                per_part=True,
                 description=f"One part of {dataset}/{subset}: download its rows into webdataset shards.",
             )
             for subset in subsets
@@ -94,7 +89,6 @@ def dataset_jobs(
                 subset,
                 "index",
                 keys=[dg.AssetKey([dataset, subset, "index"])],
-                per_part=False,
                 description=f"The index, manifest and dataset card of the shards of {dataset}/{subset}.",
             )
             for subset in subsets
