@@ -1,0 +1,396 @@
+"""Downloading images into webdataset shards: img2dataset, ours, and the limit, on the same images from the same server.
+
+``python -m benchmarks.download [--quick] [--json FILE]``. A server process of its own serves web-like JPEGs (median a
+few hundred KB) from memory. Each contender runs alone, in fresh processes; the clock runs from the first shard's start
+to the last one's end, so that nobody's imports count. Processor time and memory are those of the whole process tree,
+less what the same command takes for a single image.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+CORES = os.cpu_count() or 1
+HOSTS = 64
+SIZES = Path(__file__).parent.parent / "laion_assets" / "sandbox" / "laion_hr_sizes.parquet"
+# In memory where there is room: otherwise the disk is what is measured.
+SCRATCH = next((place for place in ("/dev/shm",) if Path(place).is_dir()), None)  # noqa: S108
+GOAL_ORIGINALS, GOAL_RESIZED, GOAL_LATENCY = 8.0, 2.0, 0.7
+
+# img2dataset's README for web-scale sets, with one process per core here; its thread count.
+README = {"image_size": 256, "thread_count": 128}
+# The fastest we found that still keeps originals with their sizes: no resizing, no EXIF, no re-encoding of JPEGs.
+TUNED = {"resize_mode": "no", "skip_reencode": True, "extract_exif": False, "thread_count": 64}
+# Faster still, but it writes shards without sizes, unchecked: HTML under .jpg, cut-off files, thumbnails.
+BLIND = {"disable_all_reencoding": True, "extract_exif": False, "thread_count": 64, "compute_hash": None}
+RESIZED = {
+    "image_size": 1024,
+    "resize_mode": "keep_ratio_largest",
+    "resize_only_if_bigger": True,
+    "skip_reencode": True,
+    "extract_exif": False,
+    "thread_count": 64,
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one contender did."""
+
+    name: str
+    images: int
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+    @property
+    def rate(self) -> float:
+        """Images per second."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_ms_per_image(self) -> float:
+        """Processor milliseconds per image, over all processes."""
+        return 1000 * self.cpu_s / self.images if self.images else 0.0
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+def make_images(count: int) -> list[bytes]:
+    """JPEGs with the sides LAION-High-Resolution declares and about the bytes such images have on the web."""
+    import io
+
+    import numpy as np
+    import polars as pl
+    from PIL import Image
+
+    random = np.random.default_rng(7)
+    sizes = pl.read_parquet(SIZES).filter(pl.max_horizontal("width", "height") <= 4500).sample(count, seed=7)
+    images = []
+    for width, height in sizes.iter_rows():
+        coarse = random.integers(0, 255, (height // 24 + 2, width // 24 + 2, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        pixels = np.asarray(picture, dtype=np.int16) + random.integers(-6, 7, (height, width, 1), dtype=np.int16)
+        out = io.BytesIO()
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(out, "JPEG", quality=80)
+        images.append(out.getvalue())
+    return images
+
+
+class _Server(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive: ``/<delay in ms>/<number>.jpg``."""
+
+    images: list[bytes] = []  # noqa: RUF012 (set once, before the first connection)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            request, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+            _, delay, name = request.split(b" ", 2)[1].split(b"/")
+            body = self.images[int(name.split(b".")[0]) % len(self.images)]
+            close = b"connection: close" in request.lower()
+            if int(delay):
+                asyncio.get_running_loop().call_later(int(delay) / 1000, self._answer, body, close)
+            else:
+                self._answer(body, close)
+
+    def _answer(self, body: bytes, close: bool) -> None:  # noqa: FBT001
+        if self._transport.is_closing():
+            return
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n"
+        self._transport.write(head.encode() + (b"Connection: close\r\n\r\n" if close else b"\r\n"))
+        self._transport.write(body)
+        if close:
+            self._transport.close()
+
+
+def _serve(ready: Any) -> None:  # noqa: ANN401 (a multiprocessing connection)
+    import uvloop
+
+    _Server.images = make_images(48)
+
+    async def main() -> None:
+        listener = socket.create_server(("0.0.0.0", 0), backlog=4096)  # noqa: S104 (all of 127.0.0.0/8)
+        await asyncio.get_running_loop().create_server(_Server, sock=listener)
+        sizes = sorted(len(image) for image in _Server.images)
+        ready.send((listener.getsockname()[1], sizes[len(sizes) // 2], sum(sizes) / len(sizes)))
+        await asyncio.Event().wait()
+
+    uvloop.run(main())
+
+
+@contextmanager
+def server() -> Iterator[tuple[int, float, float]]:
+    """Port, median and mean bytes of the images of a running server."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+# --- the contenders --------------------------------------------------------------------------------------------------
+
+
+def write_rows(path: Path, port: int, count: int, delay_ms: int) -> None:
+    """Rows as the plan of a subset has them."""
+    import polars as pl
+
+    from laion_assets.subsets.selection import ROWS_SCHEMA
+
+    urls = [f"http://127.77.0.{1 + index % HOSTS}:{port}/{delay_ms}/{index}.jpg" for index in range(count)]
+    columns: dict[str, Any] = {"url": urls, "caption": [f"picture {index}" for index in range(count)]}
+    frame = pl.DataFrame({name: columns.get(name, [None] * count) for name in ROWS_SCHEMA}, schema=ROWS_SCHEMA)
+    frame = frame.with_columns(pl.lit("part-00000").alias("part"), pl.int_range(count, dtype=pl.UInt32).alias("row"))
+    frame.write_parquet(path)
+
+
+def peer_command(rows: Path, out: Path, processes: int, per_shard: int, options: dict[str, Any]) -> list[str]:
+    """img2dataset itself, by its own entry point."""
+    arguments = {
+        "url_list": str(rows),
+        "output_folder": str(out),
+        "input_format": "parquet",
+        "url_col": "url",
+        "caption_col": "caption",
+        "output_format": "webdataset",
+        "number_sample_per_shard": per_shard,
+        "processes_count": processes,
+        **options,
+    }
+    code = f"import img2dataset\nif __name__ == '__main__':\n    img2dataset.download(**{arguments!r})\n"
+    script = out.parent / f"{out.name}.py"
+    script.write_text(code)
+    return [sys.executable, str(script)]
+
+
+def our_command(
+    rows: Path, out: Path, processes: int, per_shard: int, resize: dict[str, Any] | None, concurrency: int
+) -> list[str]:
+    """Our session, told what Dagster would tell it."""
+    import polars as pl
+
+    from laion_assets.lake.lake import Lake
+    from laion_assets.shards.prepare import prepare
+    from laion_assets.shards.spec import ResizeSpec, ShardsSpec
+    from laion_assets.web.spec import WebSpec
+
+    scratch = out.parent / f"{out.name}.scratch"
+    scratch.mkdir()
+    prepared = prepare(
+        Lake(str(out)),
+        ["bench", "shards"],
+        "part-00000",
+        pl.read_parquet(rows),
+        spec=ShardsSpec(
+            rows_per_shard=per_shard, processes=processes, resize=ResizeSpec.model_validate(resize) if resize else None
+        ),
+        web=WebSpec(
+            allow_networks=("127.0.0.0/8",),
+            concurrency=concurrency,
+            per_host=concurrency,
+            per_domain=concurrency,
+            host_requests_per_s=None,
+            domain_requests_per_s=None,
+        ),
+        minimum_side_px=1024,
+        scratch=scratch,
+    )
+    job = out.parent / f"{out.name}.json"
+    job.write_text(prepared.jobs[0].to_json())
+    code = (
+        "import sys, pathlib\nfrom laion_assets.shards.session import run\nfrom laion_assets.shards.job import Job\n"
+        f"if __name__ == '__main__':\n    run(Job.from_json(pathlib.Path({str(job)!r}).read_text()), print)\n"
+    )
+    script = out.parent / f"{out.name}.py"
+    script.write_text(code)
+    return [sys.executable, str(script)]
+
+
+LIMIT = """
+import asyncio, json, sys, time, aiohttp, uvloop, polars as pl, pathlib
+async def main(rows, out, concurrency):
+    urls = iter(pl.read_parquet(rows)["url"].to_list())
+    out = pathlib.Path(out); out.mkdir(parents=True)
+    count = 0
+    with (out / "bodies").open("wb", buffering=1 << 20) as file:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=False) as session:
+            async def work():
+                nonlocal count
+                for url in urls:
+                    async with session.get(url) as answer:
+                        file.write(await answer.read()); count += 1
+            started = time.time()
+            await asyncio.gather(*(work() for _ in range(concurrency)))
+    ended = time.time()
+    (out / "0_stats.json").write_text(json.dumps({"successes": count, "start_time": started, "end_time": ended}))
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+def limit_command(rows: Path, out: Path, concurrency: int) -> list[str]:
+    """The least a program can do: take bodies, append them to a file."""
+    script = out.parent / f"{out.name}.py"
+    script.write_text(LIMIT)
+    return [sys.executable, str(script), str(rows), str(out), str(concurrency)]
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def watch(name: str, command: list[str], out: Path) -> Measured:
+    """Run a command and read what it did from its shards' stats files."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
+    peak, over = 0.0, threading.Event()
+
+    def look() -> None:
+        nonlocal peak
+        tree = psutil.Process(process.pid)
+        while not over.wait(0.2):
+            with suppress(psutil.Error):
+                peak = max(peak, sum(one.memory_info().rss for one in [tree, *tree.children(recursive=True)]) / 1e6)
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    _, errors = process.communicate()
+    over.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{name} failed: {errors.decode()[-2000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    stats = [json.loads(path.read_text()) for path in out.rglob("*_stats.json")]
+    images = sum(one["successes"] for one in stats)
+    seconds = max(one["end_time"] for one in stats) - min(one["start_time"] for one in stats)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Measured(name, images, seconds, cpu, peak)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1", "WANDB_MODE": "disabled", "TQDM_DISABLE": "1"}
+
+
+class Bench:
+    """Runs contenders in a folder that is emptied after each."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def measure(
+        self, kind: str, name: str, count: int, *, processes: int = CORES, delay_ms: int = 0, **how: Any
+    ) -> Measured:
+        """One contender on ``count`` images, less what it takes for a single one."""
+        whole = self._once(kind, name, count, processes, delay_ms, how)
+        idle = self._once(kind, name, 1 if kind == "limit" else processes, processes, delay_ms, how)
+        return replace(whole, cpu_s=max(0.0, whole.cpu_s - idle.cpu_s))
+
+    def _once(self, kind: str, name: str, count: int, processes: int, delay_ms: int, how: dict[str, Any]) -> Measured:
+        with tempfile.TemporaryDirectory(prefix="bench-download-", dir=SCRATCH) as folder:
+            rows, out = Path(folder) / "rows.parquet", Path(folder) / "out"
+            write_rows(rows, self.port, count, delay_ms)
+            # As many shards as make every process work to the end, as on a long run.
+            per_shard = max(1, -(-count // (processes * 2))) if count > processes else 1
+            if kind == "limit":
+                command = limit_command(rows, out, how["concurrency"])
+            elif kind == "peer":
+                command = peer_command(rows, out, processes, per_shard, how["options"])
+            else:
+                command = our_command(rows, out, processes, per_shard, how.get("resize"), how["concurrency"])
+            measured = watch(name, command, out)
+        if count > processes:
+            print(
+                f"{measured.name:<44}{measured.rate:>9.0f} images/s{measured.cpu_ms_per_image:>9.1f} ms cpu/image"
+                f"{measured.peak_mb:>8.0f} MB{measured.images:>8} images",
+                flush=True,
+            )
+        return measured
+
+
+def claim(text: str, ours: Measured, peer: Measured, goal: float, unit: str = "images/s") -> dict[str, Any]:
+    """One line of the table and of the JSON."""
+    ratio = ours.rate / peer.rate if peer.rate else 0.0
+    return {
+        "claim": text,
+        "unit": unit,
+        "ours": round(ours.rate, 1),
+        "peer": round(peer.rate, 1),
+        "peer_name": peer.name,
+        "ratio": round(ratio, 2),
+        "goal": goal,
+        "met": ratio >= goal,
+    }
+
+
+def main() -> None:
+    """Run the comparison."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="fewer images, within a minute")
+    arguments.add_argument("--json", type=Path, help="write the claims to this file")
+    asked = arguments.parse_args()
+    slow, fast = (240, 1200) if asked.quick else (1500, 8000)
+    measured: list[Measured] = []
+    with server() as (port, median, mean):
+        print(f"{CORES} cores; JPEGs of {median / 1e3:.0f} KB in the median, {mean / 1e3:.0f} KB in the mean\n")
+        bench = Bench(port)
+
+        def run(*arguments: Any, **how: Any) -> Measured:
+            measured.append(bench.measure(*arguments, **how))
+            return measured[-1]
+
+        tuned = run("peer", "img2dataset, skip_reencode, no EXIF", slow, options=TUNED)
+        ours = run("ours", "ours, originals", fast, concurrency=64)
+        limit = run("limit", "limit: bodies to a file, one process", fast, concurrency=64)
+        resized_peer = run("peer", "img2dataset, max side 1024", slow, options=RESIZED)
+        resized = run("ours", "ours, max side 1024", slow, resize={"image_size": 1024}, concurrency=64)
+        claims = [
+            claim("originals into shards", ours, tuned, GOAL_ORIGINALS),
+            claim("originals, against the bare copy of bodies", ours, limit, 0.4),
+            claim("resized to at most 1024 px", resized, resized_peer, GOAL_RESIZED),
+        ]
+        if not asked.quick:
+            run("peer", "img2dataset, as its README", slow, options=README)
+            run("peer", "img2dataset, blind: no sizes, no checks", slow, options=BLIND)
+            one = run("ours", "ours, originals, 1 process", fast // 2, processes=1, concurrency=64)
+            claims.append(claim("growth from 1 process to one per core", ours, one, 1.2))
+        late = run("ours", "ours, originals, server answers after 200 ms", fast, delay_ms=200, concurrency=256)
+        claims.append(claim("latency hidden: 200 ms against none", late, ours, GOAL_LATENCY))
+        if not asked.quick:
+            late_peer = run("peer", "img2dataset tuned, after 200 ms", slow, delay_ms=200, options=TUNED)
+            claims.append(claim("originals, server answers after 200 ms", late, late_peer, GOAL_ORIGINALS))
+    print()
+    for one in claims:
+        verdict = "met" if one["met"] else "MISSED"
+        print(f"{one['claim']:<46}{one['ratio']:>7.2f} x {one['peer_name']:<44} goal {one['goal']:>4} {verdict}")
+    if asked.json:
+        asked.json.write_text(json.dumps(claims, indent=2) + "\n")
+        details = asked.json.with_suffix(".details.json")
+        details.write_text(json.dumps([asdict(one) for one in measured], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
