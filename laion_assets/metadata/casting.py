@@ -44,7 +44,7 @@ def to_canonical(published: pl.DataFrame, mapped: Mapped) -> CanonicalRows:
         elif found != column.dtype:
             value, lost = _cast(value, found, column.dtype)
             if lost is not None:
-                losses.append(lost.alias(_LOST + column.name))
+                losses.append(lost.fill_null(False).alias(_LOST + column.name))  # noqa: FBT003
         elif found.is_float():
             value = value.fill_nan(None)
         chosen.append(value.alias(column.name))

@@ -68,7 +68,7 @@ def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None =
         found = next((by_lower_name[alias.lower()] for alias in aliases if alias.lower() in by_lower_name), None)
         if found is None:
             if column.required or configured:
-                wanted = " or ".join(repr(alias) for alias in (configured or column.aliases))
+                wanted = " or ".join(repr(alias) for alias in dict.fromkeys([*configured, *column.aliases]))
                 raise SchemaMismatchError(
                     f"{where}: no column for {column.name!r} (looked for {wanted}). Found {_described(schema)}. "
                     f"Map it in defs.yaml under columns: {{{column.name}: [{_nearest(column, schema)}]}}."

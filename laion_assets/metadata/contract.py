@@ -4,11 +4,11 @@ The suite is the one place where figures meet their limits. Expectations are dat
 on the one-row table of figures, and ``contract_docs`` renders its Data Docs page. Rows are never looked at.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.metadata.rulebook import Rulebook
 from laion_assets.metadata.rules import NOT_CASTABLE, NOT_CASTABLE_TOLERANCE
 from laion_assets.metadata.spec import ExpectationsSpec
@@ -127,29 +127,19 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
 
     The first call in a process takes some seconds, which importing Great Expectations costs.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: it is read then
-    import great_expectations as gx
     import pandas as pd
-    from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
-    from great_expectations.expectations.metadata_types import FailureSeverity
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     table = pd.DataFrame([{one.figure: figures.get(one.figure) for one in expectations}], dtype="float64")
-    suite = gx.ExpectationSuite(name=SUITE_NAME, meta={"part": part})
-    for one in expectations:
-        suite.add_expectation(
-            ExpectColumnValuesToBeBetween(
-                column=one.figure,
-                min_value=one.minimum,
-                max_value=one.maximum,
-                severity=FailureSeverity(one.severity),
-                notes=one.meaning,
-            )
-        )
-    definition = context.data_sources.add_pandas("profiles").add_dataframe_asset(part)
-    batch = definition.add_batch_definition_whole_dataframe("part").get_batch({"dataframe": table})
-    result = batch.validate(suite, result_format="BASIC")
-    met = {str(one.expectation_config.kwargs["column"]): bool(one.success) for one in result.results}  # type: ignore[union-attr]
+    suite = [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": one.figure, "min_value": one.minimum, "max_value": one.maximum},
+            "severity": one.severity,
+            "notes": one.meaning,
+        }
+        for one in expectations
+    ]
+    result = run_suite(table, suite, suite_name=SUITE_NAME, table_name=part)
+    met = {one.expectation_config.kwargs["column"]: bool(one.success) for one in result.results if one.expectation_config}
     outcomes = tuple(ExpectationOutcome(one, figures.get(one.figure), met[one.figure]) for one in expectations)
     return ContractOutcome(outcomes, result)

@@ -48,14 +48,13 @@ class PublishedTable:
         Raises:
             DamagedPartError: Bytes in the middle of the file do not decode.
         """
-        seen = 0
         for offset in range(0, self.rows, rows_per_slice):
             with damage_named(self.where):
                 frame = pl.scan_parquet(self.path, glob=False).slice(offset, rows_per_slice).collect().rechunk()
-            seen += frame.height
+            if frame.height != min(rows_per_slice, self.rows - offset):
+                found = offset + frame.height
+                raise DamagedPartError(f"{self.where}: announces {self.rows:,} rows and holds {found:,}. {_REFETCH}")
             yield offset, frame
-        if seen != self.rows:
-            raise DamagedPartError(f"{self.where}: announces {self.rows} rows and holds {seen}. {_REFETCH}")
 
 
 @contextlib.contextmanager

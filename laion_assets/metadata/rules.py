@@ -35,14 +35,14 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _SPACE = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 _VISIBLE = f"[^{_SPACE}]"
 _HTTP = r"^[hH][tT][tT][pP][sS]?://"
-_WITH_HOST = _HTTP + r"([^/?#]*@)?[^/?#@:\x00-\x20\x7f\\]"
+_WITH_HOST = _HTTP + r"(?:[^/?#]*@)?[^/?#@:\x00-\x20\x7f\\]"
 _FILE_NAME = (
     r"^[^\x00-\x20]+\."
-    r"([jJ][pP][eE]?[gG]|[pP][nN][gG]|[gG][iI][fF]|[wW][eE][bB][pP]|[aA][vV][iI][fF]|[bB][mM][pP]|[tT][iI][fF][fF]?)$"
+    r"(?:[jJ][pP][eE]?[gG]|[pP][nN][gG]|[gG][iI][fF]|[wW][eE][bB][pP]|[aA][vV][iI][fF]|[bB][mM][pP]|[tT][iI][fF][fF]?)$"
 )
-_URL_ALONE = r"^([hH][tT][tT][pP][sS]?://|[wW][wW][wW]\.)[^\x00-\x20]+$"
-_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
-_SAFETY_TAG = r"^(UNLIKELY|UNSURE|NSFW|LIKELY|SAFE)$"
+_URL_ALONE = r"^(?:[hH][tT][tT][pP][sS]?://|[wW][wW][wW]\.)[^\x00-\x20]+$"
+_NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?$"
+_SAFETY_TAG = r"^(?:UNLIKELY|UNSURE|NSFW|LIKELY|SAFE)$"
 
 
 def _rust(regex: str) -> str:
@@ -212,7 +212,7 @@ RULES: tuple[Rule, ...] = (
         reason="one declared side is many times the other",
         severity="flag",
         tolerance=0.05,
-        breaks="long_side > {limit} * short_side",
+        breaks="elongation > {limit}",
         limit=5,
         twin=_between("elongation", None, "{limit}"),
     ),

@@ -6,6 +6,7 @@ quotation mark. What a line holds beyond its last column goes into an extra colu
 
 import contextlib
 import csv
+import itertools
 import json
 import re
 import tempfile
@@ -16,9 +17,11 @@ import polars as pl
 
 from laion_assets.metadata.columns import OVERFLOW, free_name
 from laion_assets.metadata.errors import DamagedPartError
+from laion_assets.metadata.part_files import PartFile
 from laion_assets.metadata.spec import ColumnsSpec
 
 _TEXT_FILE = re.compile(r"\.(csv|tsv|txt|jsonl|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
+_JSON_BATCH = 50_000
 _BOM = "\ufeff"
 
 
@@ -39,19 +42,24 @@ def text_to_parquet(path: Path, *, where: str, columns: ColumnsSpec, scratch: Pa
     kind = str(_TEXT_FILE.search(path.name).group(1)).lower()  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".text-") as folder:
         target = Path(folder) / "rows.parquet"
-        try:
+        with _damage_named(where, kind):
             if kind in ("jsonl", "ndjson"):
-                _json_lines(path, where).sink_parquet(target, compression="lz4")
-            elif kind == "csv":
-                _comma_separated(path, where, columns).sink_parquet(target, compression="lz4")
+                _json_lines(path, target, where)
             else:
-                _tab_separated(path, where, columns).sink_parquet(target, compression="lz4")
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            finding = " ".join(str(error).split())[:200]
-            raise DamagedPartError(
-                f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again."
-            ) from error
+                read = _comma_separated if kind == "csv" else _tab_separated
+                read(path, where, columns).sink_parquet(target, compression="lz4")
         yield target
+
+
+@contextlib.contextmanager
+def _damage_named(where: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's trouble, not the file's
+        finding = " ".join(str(error).split())[:200]
+        raise DamagedPartError(f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again.") from error
 
 
 def _positions(columns: ColumnsSpec) -> int:
@@ -113,36 +121,40 @@ def _comma_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFra
     )
 
 
-def _json_lines(path: Path, where: str) -> pl.LazyFrame:
+def _json_lines(path: Path, target: Path, where: str) -> None:
     """Each line's members as text; a member that is itself a list or an object stays JSON."""
     _first_line(path, where)
     names: dict[str, None] = {}
-
-    def objects() -> Iterator[dict[str, str | None]]:
-        number = 0
-        for batch in _lines(path).collect_batches(chunk_size=50_000, maintain_order=True):
-            for line in batch.get_column("line"):
-                number += 1
-                try:
-                    value = json.loads(line.removeprefix(_BOM))
-                except ValueError as error:
-                    raise DamagedPartError(
-                        f"{where}: line {number} is not JSON ({error}). Fetch the part again."
-                    ) from error
-                if not isinstance(value, dict):
-                    raise DamagedPartError(f"{where}: line {number} is JSON, but no object. Fetch the part again.")
-                yield {key: _as_text(member) for key, member in value.items()}
-
-    for row in objects():
+    for row in _objects(path, where):
         names.update(dict.fromkeys(row))
-    rows = objects()
-    frames = []
-    while batch := [row for _, row in zip(range(100_000), rows, strict=False)]:
-        frames.append(pl.DataFrame(batch, schema=dict.fromkeys(names, pl.String())).lazy())
-    return pl.concat(frames)
+    schema = dict.fromkeys(names, pl.String())
+    rows = _objects(path, where)
+    with PartFile(target) as file:
+        while batch := list(itertools.islice(rows, _JSON_BATCH)):
+            file.append(pl.DataFrame(batch, schema=schema))
+
+
+def _objects(path: Path, where: str) -> Iterator[dict[str, str | None]]:
+    number = 0
+    for batch in _lines(path).collect_batches(chunk_size=_JSON_BATCH, maintain_order=True):
+        for line in batch.get_column("line"):
+            number += 1
+            try:
+                value = json.loads(line.removeprefix(_BOM))
+            except ValueError as error:
+                finding = f"line {number} is not JSON ({error})"
+                raise DamagedPartError(f"{where}: {finding}. Fetch the part again.") from error
+            if not isinstance(value, dict):
+                raise DamagedPartError(f"{where}: line {number} is JSON, but no object. Fetch the part again.")
+            yield {_encodable(key): _as_text(member) for key, member in value.items()}
 
 
 def _as_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return None
+    return _encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _encodable(text: str) -> str:
+    r"""JSON can spell half a surrogate pair (an emoji cut in two), which UTF-8 cannot: it stays spelled ``\ud83d``."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
