@@ -8,6 +8,7 @@ import io
 import os
 import random
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,9 +28,9 @@ class EncodedImages:
         self.folder = folder / f"images-pillow-{PIL.__version__}"
         self._loaded: dict[tuple[str, int, int], bytes] = {}
 
-    def warm(self) -> None:
-        """Encode whatever is missing, on all cores (Pillow releases the interpreter lock)."""
-        jobs = [(kind, width, height) for kind in ENCODED_KINDS for width, height in ENCODED_SIZES]
+    def warm(self, wanted: Iterable[tuple[str, int, int]]) -> None:
+        """Encode what is missing of (kind, width, height), on all cores (Pillow releases the interpreter lock)."""
+        jobs = sorted(set(wanted))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             list(pool.map(lambda job: self.body(*job), jobs))
 

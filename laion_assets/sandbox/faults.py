@@ -112,7 +112,7 @@ FAULTS: tuple[Fault, ...] = (
         Outcome.TOO_LARGE,
         "declared",
     ),
-    Fault("pixel_bomb", 0.0001, _OK, "a PNG of 30,000 x 30,000 px in 150 KB", Outcome.TOO_LARGE, "bomb"),
+    Fault("pixel_bomb", 0.0001, _OK, "a PNG of 30,000 x 30,000 px in 1 MB", Outcome.TOO_LARGE, "bomb"),
     # Odd, but fine: a good client gets the image.
     Fault("rate_limited_once", 0.0010, _OK, "429 with Retry-After: 1, then the image", image="declared"),
     Fault("unavailable_once", 0.0010, _OK, "503, then the image", image="declared"),

@@ -7,9 +7,6 @@ Zipf-like tail the rest. Each host has one address in 127.0.0.0/8; 127.0.x.y sta
 import functools
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 LARGEST_SHARE = 0.14
 TEN_LARGEST_SHARE = 0.34
 
@@ -38,17 +35,15 @@ class Host:
         return self.name or self.address
 
 
-def host_shares(count: int) -> npt.NDArray[np.float64]:
-    """The share of rows of each host, largest first."""
-    others_of_ten = 1.0 / np.arange(2, 11) ** 0.5
-    tail = 1.0 / np.arange(11, count + 1) ** 0.8
-    return np.concatenate(
-        [
-            [LARGEST_SHARE],
-            others_of_ten / others_of_ten.sum() * (TEN_LARGEST_SHARE - LARGEST_SHARE),
-            tail / tail.sum() * (1 - TEN_LARGEST_SHARE),
-        ]
-    )
+def host_shares(count: int) -> list[float]:
+    """The share of rows of each host, largest first; for eleven hosts at least."""
+    next_nine = [rank**-0.5 for rank in range(2, 11)]
+    tail = [rank**-0.8 for rank in range(11, count + 1)]
+    return [
+        LARGEST_SHARE,
+        *(weight / sum(next_nine) * (TEN_LARGEST_SHARE - LARGEST_SHARE) for weight in next_nine),
+        *(weight / sum(tail) * (1 - TEN_LARGEST_SHARE) for weight in tail),
+    ]
 
 
 @functools.lru_cache(maxsize=8)

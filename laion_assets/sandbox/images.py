@@ -60,6 +60,13 @@ class Images:
             )
         truncated = pages.fault == FAULT_NUMBER["truncated_file"]
         found[truncated] = (found[truncated] * TRUNCATED_AT).astype(np.int64)
+        is_encoded = (pages.kind > PNG) & (pages.kind != NO_IMAGE)
+        self.encoded.warm(
+            (IMAGE_KINDS[kind], int(width), int(height))
+            for kind, width, height in zip(
+                pages.kind[is_encoded], pages.true_width[is_encoded], pages.true_height[is_encoded], strict=True
+            )
+        )
         for page in np.flatnonzero(~is_jpeg & (pages.kind != NO_IMAGE)):
             found[page] = self._compose(int(page)).length
         for page in np.flatnonzero(np.isin(pages.fault, [FAULT_NUMBER[name] for name in LYING])):

@@ -4,10 +4,12 @@ A folder per fingerprint. It is written beside its final name and renamed when w
 nothing that looks finished.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from laion_assets.sandbox.spec import Ports, SandboxSpec
 
 PART_NAME = "part-{:05d}-5d6701c4-b238-4c0a-84e4-fe8e9daea963-c000.snappy.parquet"
 ROW_GROUPS = 4
+ABANDONED_AFTER_S = 3600
 
 README = """---
 pretty_name: A sandbox dataset in the format of LAION-High-Resolution
@@ -73,6 +76,7 @@ def publish(
     manifest = final / "manifest.json"
     if not manifest.is_file():
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         scratch = Path(tempfile.mkdtemp(prefix="writing-", dir=folder))
         try:
             _write(spec, ports, scratch, encoded, progress)
@@ -85,6 +89,14 @@ def publish(
             shutil.rmtree(scratch, ignore_errors=True)
     files = tuple(PublishedFile(**entry) for entry in json.loads(manifest.read_text()))
     return Publication(final, files)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left; a living one touches its folder with every part."""
+    for scratch in folder.glob("writing-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - scratch.stat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write(
@@ -112,6 +124,7 @@ def _write(
             repository / names[-1], compression="snappy", row_group_size=max(1, -(-spec.rows_per_part // ROW_GROUPS))
         )
         truths.append(part_truth(spec, pages, file_bytes, number, part))
+        folder.touch()
         progress(f"part {number + 1} of {spec.parts} written")
     pl.concat(truths).write_parquet(folder / "truth.parquet")
     (repository / "README.md").write_text(README)

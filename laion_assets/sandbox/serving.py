@@ -55,7 +55,6 @@ def prepared(
     sockets = bind(spec, make_hosts(spec.hosts, named_share=spec.named_host_share))
     try:
         encoded = EncodedImages(images_cache)
-        encoded.warm()
         publication = publish(spec, sockets.ports, folder=cache, encoded=encoded, progress=progress)
         yield Prepared(spec, sockets, publication, encoded)
     finally:
