@@ -97,9 +97,7 @@ def subset_assets(
         description=f"What downloading {subset.name} will bring and cost, before anything is downloaded: rows exactly; "
         "reachable share, images, bytes and hours with intervals, from the probes that fall into the subset.",
     )
-    def plan(
-        context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
+    def plan(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
         import hashlib
         import json
 

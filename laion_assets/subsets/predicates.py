@@ -13,6 +13,9 @@ import polars as pl
 
 # Nodes of an expression that see more than one row. Polars' own is_row_separable misses windows (2.1).
 _LOOKS_AROUND = re.compile(r'"(Agg|Over|Window|Len)"')
+# Polars opens files while it parses a subquery, so a subquery is refused before it is parsed.
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+_READS = re.compile(r"\b(select|table|read_\w+|scan_\w+)\b", re.IGNORECASE)
 _REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError)
 
 
@@ -40,6 +43,9 @@ def parse_predicate(name: str, sql: str, schema: Mapping[str, pl.DataType]) -> P
     Raises:
         PredicateError: unknown column, syntax error, not boolean, or not a condition on a single row.
     """
+    bare = sql if "\\" in sql else _QUOTED.sub("", sql)  # a backslash may hide where a string ends
+    if reads := _READS.search(bare):
+        raise PredicateError(f"{name}: {reads[0]!r} reads something else than the row, in {sql!r}. Compare columns.")
     try:
         expr = pl.sql_expr(sql)
         named = list(dict.fromkeys(expr.meta.root_names()))

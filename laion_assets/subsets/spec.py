@@ -108,9 +108,7 @@ class SubsetSpec(BaseModel):
         steps = [predicate.name for predicate in self.predicates()]
         for name in steps:
             if name in _STEP_NAMES:
-                raise ValueError(
-                    f"where.{name}: that name is used for a step of its own. Call the predicate otherwise."
-                )
+                raise ValueError(f"where.{name}: that name is taken by a step of its own. Choose another.")
         known = [*steps, LANGUAGES_STEP]
         if unknown := [name for name in self.nulls_pass if name not in known]:
             raise ValueError(f"nulls_pass: {unknown} are not predicates. There are: {', '.join(known)}.")

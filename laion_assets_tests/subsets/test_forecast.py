@@ -1,0 +1,121 @@
+"""What is predicted, and how often the prediction holds."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from laion_assets.subsets.forecast import OVERHEAD_BYTES, Forecast, HostLimits, Interval, make_forecast
+from laion_assets.subsets.spec import PlanSpec
+from laion_assets_tests.subsets.conftest import probes_of, valid_rows
+
+NO_LIMIT = HostLimits(requests_per_s=None, at_once=1000)
+
+
+def forecast_of(
+    probes: pl.DataFrame, hosts: dict[str, int], *, assumed: PlanSpec | None = None, limits: HostLimits = NO_LIMIT
+) -> Forecast:
+    return make_forecast(probes, hosts, minimum_side_px=1024, assumed=assumed or PlanSpec(), limits=limits)
+
+
+def mixed(count: int = 1000) -> pl.DataFrame:
+    """80 % fine, 10 % gone, 5 % opted out, 5 % too small."""
+    tenths = count // 20
+    outcome = ["ok"] * (18 * tenths) + ["not_found"] * (2 * tenths)
+    return probes_of(
+        valid_rows(count),
+        outcome=outcome,
+        opted_out=[True] * tenths + [False] * (19 * tenths),
+        true_width=[1600] * (17 * tenths) + [300] * tenths + [None] * (2 * tenths),
+        file_bytes=[400_000] * (18 * tenths) + [None] * (2 * tenths),
+    )
+
+
+def test_shares_are_those_of_the_probes() -> None:
+    forecast = forecast_of(mixed(), {"a": 100_000})
+    assert forecast.rows == 100_000
+    assert forecast.probes == 1000
+    assert forecast.reachable_share.estimate == pytest.approx(0.85)
+    assert forecast.kept_share.estimate == pytest.approx(0.80)
+    assert forecast.images.estimate == pytest.approx(80_000)
+    assert forecast.reachable_share.low < 0.85 < forecast.reachable_share.high
+
+
+def test_bytes_follow_from_the_sizes_servers_tell() -> None:
+    forecast = forecast_of(mixed(), {"a": 100_000})
+    assert forecast.bytes_to_store.estimate == pytest.approx(80_000 * (400_000 + OVERHEAD_BYTES))
+    # What is too small is transferred as well; an error costs what the probe of it cost.
+    assert forecast.bytes_to_transfer.estimate == pytest.approx(85_000 * 400_000 + 15_000 * 4096)
+
+
+def test_a_size_no_server_tells_counts_as_the_mean_of_the_others() -> None:
+    probes = probes_of(valid_rows(4), file_bytes=[100_000, 300_000, None, None])
+    assert forecast_of(probes, {"a": 10}).bytes_to_transfer.estimate == pytest.approx(10 * 200_000)
+
+
+def test_failures_of_our_own_say_nothing_about_links() -> None:
+    probes = probes_of(valid_rows(10), outcome=["ok"] * 5 + ["resolver_failed"] * 5)
+    forecast = forecast_of(probes, {"a": 100})
+    assert (forecast.probes, forecast.reachable_share.estimate) == (5, 1.0)
+
+
+def test_too_few_probes_are_said_to_be_too_few() -> None:
+    assert not forecast_of(mixed(20), {"a": 1000}).probes_suffice
+    assert forecast_of(mixed(100), {"a": 1000}).probes_suffice
+
+
+def test_without_any_probe_nothing_is_known_and_nothing_is_claimed() -> None:
+    forecast = forecast_of(mixed().head(0), {"a": 1000})
+    assert (forecast.kept_share.low, forecast.kept_share.high) == (0.0, 1.0)
+    assert forecast.bytes_to_store.high == math.inf
+    assert Forecast.from_json(forecast.to_json()) == forecast
+
+
+def test_hours_follow_the_narrowest_place() -> None:
+    probes = probes_of(valid_rows(200), file_bytes=[450_000] * 200, seconds=[0.5] * 200)
+    hosts = {"big.example": 90_000, "small.example": 10_000}
+    wide = PlanSpec(bandwidth_mbit_s=100_000, images_per_s=1e9)
+    line = forecast_of(probes, hosts, assumed=PlanSpec(bandwidth_mbit_s=100, images_per_s=1e9))
+    assert line.hours.estimate == pytest.approx(100_000 * 450_000 * 8 / 100e6 / 3600)
+    machine = forecast_of(probes, hosts, assumed=PlanSpec(bandwidth_mbit_s=100_000, images_per_s=100))
+    assert machine.hours.estimate == pytest.approx(100_000 / 100 / 3600)
+    polite = forecast_of(probes, hosts, assumed=wide, limits=HostLimits(requests_per_s=5, at_once=4))
+    assert polite.hours.estimate == pytest.approx(90_000 / 5 / 3600)
+    slow = forecast_of(probes, hosts, assumed=wide, limits=HostLimits(requests_per_s=None, at_once=4))
+    assert slow.hours.estimate == pytest.approx(90_000 / (4 / 0.5) / 3600)
+    assert (slow.busiest_host, slow.busiest_host_share) == ("big.example", 0.9)
+
+
+def test_a_forecast_survives_being_stored() -> None:
+    forecast = forecast_of(mixed(), {"a": 100_000})
+    assert Forecast.from_json(forecast.to_json()) == forecast
+
+
+def test_an_interval_knows_what_it_holds() -> None:
+    assert Interval(5, 4, 6).holds(6)
+    assert not Interval(5, 4, 6).holds(6.01)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_claim() -> None:
+    """A population whose truth is known, sampled 300 times: heavy-tailed sizes, 83 % kept."""
+    random = np.random.default_rng(11)
+    size = 20_000
+    kept = random.random(size) < 0.83
+    file_bytes = np.round(random.lognormal(12.9, 0.8, size)).astype(np.int64)
+    stored = float(((file_bytes + OVERHEAD_BYTES) * kept).sum())
+    rows = valid_rows(500)
+    images_held = bytes_held = 0
+    for _ in range(300):
+        chosen = random.choice(size, 500, replace=False)
+        probes = probes_of(
+            rows,
+            outcome=np.where(kept[chosen], "ok", "not_found").tolist(),
+            file_bytes=file_bytes[chosen].tolist(),
+        )
+        forecast = forecast_of(probes, {"a": size})
+        images_held += forecast.images.holds(float(kept.sum()))
+        bytes_held += forecast.bytes_to_store.holds(stored)
+    # 95 % claimed; of 300 trials 91 % is 3 standard deviations below. The lower bound of images is widened on purpose.
+    assert images_held >= 0.91 * 300
+    assert bytes_held >= 0.91 * 300
