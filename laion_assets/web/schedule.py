@@ -23,8 +23,12 @@ _SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 @lru_cache(maxsize=65_536)
 def registrable_domain(host: str) -> str:
-    """The domain somebody registered (``shop.co.uk`` for ``img.shop.co.uk``); the host itself if there is none."""
-    return _SUFFIXES.extract_str(host).top_domain_under_public_suffix or host
+    """The domain somebody registered: ``shop.co.uk`` for ``img.shop.co.uk``. An address is one of its own."""
+    labels = host.split(".")
+    if ":" in host or labels[-1].isdigit():
+        return host
+    # Where the list knows no suffix, its own default holds: the last label is one.
+    return _SUFFIXES.extract_str(host).top_domain_under_public_suffix or ".".join(labels[-2:])
 
 
 @dataclass(frozen=True, slots=True)
