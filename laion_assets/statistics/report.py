@@ -154,11 +154,13 @@ class _Html:
         return self.num(f"{path}/count", "full_count")
 
     def bounds(self, path: str) -> Markup:
-        """From the lowest to the highest it can be."""
+        """From the lowest to the highest it can be, and beneath the 95 % limits of both."""
         if resolve(self.document, path) is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
-        ends = (self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest"))
-        return Markup("{} \u2013 {}").format(*ends)
+        ends = [self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest")]
+        limits = [self._end(f"{path}/{end}", "percent") for end in ("low", "high")]
+        whole = Markup('<span class="together">{} \u2013 {}</span><span class="ci">{} \u2013 {}</span>')
+        return whole.format(*ends, *limits)
 
     def say(self, statement: Mapping[str, Any]) -> Markup:
         """A sentence with its numbers."""

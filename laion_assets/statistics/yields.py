@@ -162,7 +162,7 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
     if not evidence.probed or not len(evidence.sample.weight):
         return None
     requirement, sample = evidence.requirement, evidence.sample
-    attempts = round((found.attempted.estimate or 0.0) * sample.population)
+    asked, left = found.attempted.estimate or 0.0, found.share.estimate or 0.0
     small = choice.where & evidence.has(pl.col("true_short_side") < choice.minimum_side_px)
     bytes_each = evidence.values("file_bytes")
     hosts = (
@@ -172,9 +172,9 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
         .sort(["weight", "host"], descending=[True, False])
     )
     busiest = hosts.row(0) if hosts.height else (None, None)
-    total, images = found.bytes.estimate, found.rows.estimate or 0.0
+    total = found.bytes.estimate
     return Strategy(
-        attempts=attempts,
+        attempts=round(asked * sample.population),
         images=found.rows,
         bytes=found.bytes,
         wasted_bytes=sample.total(np.nan_to_num(bytes_each), small),
@@ -182,9 +182,7 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
         busiest_host=busiest[0],
         busiest_host_rows=busiest[1],
         busiest_host_hours=None if busiest[1] is None else busiest[1] / requirement.requests_per_host_s / 3600,
-        attempts_for_rows_wanted=requirement.rows_wanted * attempts / images
-        if requirement.rows_wanted and images
-        else None,
+        attempts_for_rows_wanted=requirement.rows_wanted * asked / left if requirement.rows_wanted and left else None,
     )
 
 
