@@ -75,10 +75,10 @@ def markdown_report(found: Statistics) -> str:
 
 def markdown_text(text: str) -> str:
     """A stranger's text in Markdown: every character that could mean something there is escaped."""
-    entities = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A bare address would become a link on many renderers.
-    unlinked = re.sub(r"(?i)\b(https?|ftp|www)([:.])", r"\1&#8203;\2", entities)
-    return re.sub(r"([\\`*_{}\[\]()#+\-!|~$^=])", r"\\\1", unlinked)
+    escaped = re.sub(r"([\\`*_{}\[\]()#+\-!|~$^=])", r"\\\1", text)
+    entities = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # Bare addresses would become links on many renderers: a zero-width space inside prevents it.
+    return re.sub(r"(?i)\b(https?|ftp|www)(?=[:.])|@", r"\g<0>&#8203;", entities)
 
 
 def _shared(document: dict[str, Any]) -> dict[str, Any]:

@@ -231,8 +231,8 @@ class Recomputation:
         self.share("reach/undecided", [row["outcome"] in RETRYABLE for row in self.sample])
         self.share("reach/our_fault", [row["outcome"] == "resolver_failed" for row in self.sample])
         self.share("reach/opted_out", [bool(row["opted_out"]) for row in self.sample])
-        for outcome in {row["outcome"] for row in self.sample}:
-            self.share(f"reach/outcomes/{outcome}/share", [row["outcome"] == outcome for row in self.sample])
+        for place, outcome in enumerate(ranked(row["outcome"] for row in self.sample)):
+            self.share(f"reach/outcomes/{place}/share", [row["outcome"] == outcome for row in self.sample])
         formats = ranked(row["format"] for row in self.sample if row["true_width"] is not None)
         for place, name in enumerate(formats):
             self.share(f"reach/formats/{place}/sample", [row["format"] == name for row in self.sample], measured)

@@ -196,7 +196,7 @@ def estimates(value: object, path: str) -> Iterator[tuple[str, float | None]]:
                 for k in ("name", "id", "kind", "outcome", "minimum_side_px")
                 if isinstance(entry, dict) and k in entry
             ]
-            by_place = path in ("hosts/top", "languages", "reach/formats")
+            by_place = path in ("hosts/top", "languages", "reach/formats", "reach/outcomes")
             yield from estimates(entry, f"{path}/{place if by_place or not names else names[0]}")
 
 
