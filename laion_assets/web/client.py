@@ -8,7 +8,7 @@ either answered, sent on to another host, or put back for another try.
 import asyncio
 import random
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from itertools import islice
 from types import TracebackType
 
@@ -144,11 +144,12 @@ class GuardedClient:
         """
         return await self._answer(Request(url, max_bytes=max_bytes))
 
-    async def answers(self, requests: Iterable[Request]) -> AsyncIterator[tuple[Request, Answer]]:
+    async def answers(self, requests: Iterable[Request]) -> AsyncGenerator[tuple[Request, Answer], None]:
         """Answer many requests, each as soon as it is finished, in no order.
 
         ``requests`` may be endless: at most ``spec.lookahead`` are taken from it ahead of their answers. A host at its
-        limit holds up nobody else's requests. Every request has exactly one answer.
+        limit holds up nobody else's requests. Every request has exactly one answer. Closing the generator gives up
+        what is under way; who leaves it early closes it (``contextlib.aclosing``).
         """
         finished: deque[tuple[Request, Answer]] = deque()
         wake = asyncio.Event()
