@@ -9,8 +9,7 @@ from typing_extensions import Self
 
 from laion_assets.web.spec import WebSpec
 
-ALLOW_NETWORKS_VARIABLE = "LAION_ASSETS_WEB_ALLOW_NETWORKS"
-NAMESERVERS_VARIABLE = "LAION_ASSETS_WEB_NAMESERVERS"
+ENVIRONMENT_PREFIX = "LAION_ASSETS_WEB_"
 
 
 class WebResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -21,8 +20,8 @@ class WebResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     read_environment: bool = Field(
         default=False,
-        description=f"Take what settings do not name from {ALLOW_NETWORKS_VARIABLE} and {NAMESERVERS_VARIABLE}, "
-        "as comma-separated lists, each time a step asks.",
+        description=f"Take what settings do not name from variables such as {ENVIRONMENT_PREFIX}DEADLINE_S, lists "
+        "comma-separated, each time a step asks.",
     )
 
     @classmethod
@@ -31,15 +30,23 @@ class WebResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return cls(read_environment=True)
 
     def spec(self) -> WebSpec:
-        """The settings as they are now."""
-        found: dict[str, Any] = {}
-        if self.read_environment:
-            found = {
-                "allow_networks": _list_in(ALLOW_NETWORKS_VARIABLE),
-                "nameservers": _list_in(NAMESERVERS_VARIABLE),
-            }
-        return WebSpec.model_validate({**found, **self.settings})
+        """The settings as they are now.
+
+        Raises:
+            pydantic.ValidationError: A setting or a variable is no valid value of its field.
+        """
+        return WebSpec.model_validate({**(_in_environment() if self.read_environment else {}), **self.settings})
 
 
-def _list_in(variable: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in os.environ.get(variable, "").split(",") if item.strip())
+def variable(field: str) -> str:
+    """The environment variable that sets a field of ``WebSpec``."""
+    return ENVIRONMENT_PREFIX + field.upper()
+
+
+def _in_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in WebSpec.model_fields.items():
+        if text := os.environ.get(variable(name), "").strip():
+            is_list = isinstance(field.default, tuple)
+            found[name] = [item.strip() for item in text.split(",") if item.strip()] if is_list else text
+    return found

@@ -63,20 +63,27 @@ def test_it_ends_although_clients_hang_on() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_it_dies_with_its_parent(number: signal.Signals) -> None:
+@pytest.mark.parametrize("forked", [False, True], ids=["alone", "with a fork that lives on"])
+def test_it_dies_with_its_parent(number: signal.Signals, *, forked: bool) -> None:
     code = (
-        "import sys, time; from laion_assets.sandbox import *\n"
+        "import os, time; from laion_assets.sandbox import *\n"
         "with start_sandbox(SandboxSpec(parts=1, rows_per_part=50, port=0, hosts=11)) as running:\n"
-        "    print(running.process_id, flush=True); time.sleep(60)"
+        f"    fork = os.fork() if {forked} else None\n"
+        "    if fork != 0: print(running.process_id, fork or 0, flush=True)\n"
+        "    time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert psutil.pid_exists(child)
-    os.kill(parent.pid, number)
-    parent.wait()
-    parent.stdout.close()
-    assert gone(child)
+    child, fork = map(int, parent.stdout.readline().split())
+    try:
+        assert psutil.pid_exists(child)
+        os.kill(parent.pid, number)
+        parent.wait()
+        assert gone(child)
+    finally:
+        parent.stdout.close()
+        if fork:
+            os.kill(fork, signal.SIGKILL)
 
 
 def test_a_parent_that_dies_while_files_are_generated_takes_it_along(tmp_path: Path) -> None:
@@ -114,6 +121,8 @@ def test_the_environment_points_at_it(sandbox: RunningSandbox) -> None:
         "HF_HUB_DISABLE_XET": "1",
         "LAION_ASSETS_WEB_ALLOW_NETWORKS": "127.0.0.0/8",
         "LAION_ASSETS_WEB_NAMESERVERS": f"127.0.0.1:{sandbox.ports.dns}",
+        "LAION_ASSETS_WEB_DEADLINE_S": "6",
+        "LAION_ASSETS_WEB_FIRST_BYTE_S": "4",
         "LAION_HR_PARTS": "3",
         "LAION_HR_ROWS": "6000",
     }
