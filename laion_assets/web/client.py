@@ -76,6 +76,7 @@ class GuardedClient:
         )
         self._workers: set[asyncio.Task[None]] = set()
         self._live: set[Journey] = set()
+        self._unread_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._kicked = False
         self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
@@ -160,6 +161,7 @@ class GuardedClient:
             def finish(answer: Answer) -> None:
                 under_way.discard(journey)
                 finished.append((request, answer))
+                self._unread_bytes += len(answer.body)
                 wake.set()
 
             journey = Journey(request, finish)
@@ -171,7 +173,9 @@ class GuardedClient:
                 for request in islice(source, self.spec.lookahead - len(under_way) - len(finished)):
                     take_in(request)
                 if finished:
-                    yield finished.popleft()
+                    pair = finished.popleft()
+                    self._read(len(pair[1].body))
+                    yield pair
                 elif not under_way:
                     return
                 else:
@@ -180,6 +184,7 @@ class GuardedClient:
         finally:
             for journey in list(under_way):
                 self._abandon(journey)
+            self._read(sum(len(answer.body) for _, answer in finished))
 
     async def _answer(self, request: Request) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -228,6 +233,17 @@ class GuardedClient:
         """A sandbox or an intranet by the user's own word: asked side by side as politely, but not slowed down."""
         return target.address is not None and self._guard.allows_some and self._guard.is_allowed(target.address)
 
+    def _read(self, size: int) -> None:
+        """Bodies were picked up."""
+        was_full = self._is_full
+        self._unread_bytes -= size
+        if was_full and not self._is_full:
+            self._kick()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._unread_bytes >= self.spec.unread_bytes
+
     def _kick(self) -> None:
         if not self._kicked:
             self._kicked = True
@@ -236,7 +252,7 @@ class GuardedClient:
     def _pump(self) -> None:
         """Start workers while there are places and turns for them."""
         self._kicked = False
-        if not self._open:
+        if not self._open or self._is_full:
             return
         schedule, workers, now = self._schedule, self._workers, self._loop.time()
         while len(workers) < self.spec.concurrency and (turn := schedule.take(now)) is not None:
@@ -270,7 +286,7 @@ class GuardedClient:
             finally:
                 journey.task = None
                 schedule.give_back(lane)
-            turn = schedule.take(self._loop.time())
+            turn = None if self._is_full else schedule.take(self._loop.time())
             if turn is None:
                 return
             if schedule.has_ready and len(self._workers) < self.spec.concurrency:

@@ -138,23 +138,25 @@ class GuardedResolver(aiohttp.abc.AbstractResolver):
             return self._failed(Outcome.RESOLVER_FAILED, f"{host}: {error}")
 
     async def _ask_ares(self, host: str) -> _Known:
-        if self._has_ipv6:
-            v4, v6 = await asyncio.gather(self._query(host, "A"), self._query(host, "AAAA"))
-        else:
-            v4, v6 = await self._query(host, "A"), None
-        addresses = [*(v4 or []), *(v6 or [])][:ADDRESSES_PER_NAME]
+        kinds = ("A", "AAAA") if self._has_ipv6 else ("A",)
+        # Both to their end: many zones answer for one kind of address and fail for the other, which then is enough.
+        answers = await asyncio.gather(*(self._query(host, kind) for kind in kinds), return_exceptions=True)
+        found = [answer for answer in answers if not isinstance(answer, BaseException)]
+        addresses = [pair for answer in found for pair in answer or ()][:ADDRESSES_PER_NAME]
         if addresses:
             ttl = min(max(min(seconds for _, seconds in addresses), MIN_TTL_S), MAX_TTL_S)
             return _Known(tuple(address for address, _ in addresses), None, self._loop.time() + ttl)
-        if v6 is None and v4 is not None:
-            # The name exists without an IPv4 address: dead, or out of our reach?
-            v6 = await self._query(host, "AAAA")
-            if v6:
-                return self._failed(
-                    Outcome.NETWORK_UNREACHABLE, f"{host} has only IPv6 addresses, and this machine no route to them"
-                )
-        finding = "no such name" if v4 is None else "the name has no address"
-        return self._failed(Outcome.DNS_FAILED, f"{host}: {finding}")
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        if None in found:
+            return self._failed(Outcome.DNS_FAILED, f"{host}: no such name")
+        # The name exists without an IPv4 address: dead, or out of our reach?
+        if not self._has_ipv6 and await self._query(host, "AAAA"):
+            return self._failed(
+                Outcome.NETWORK_UNREACHABLE, f"{host} has only IPv6 addresses, and this machine no route to them"
+            )
+        return self._failed(Outcome.DNS_FAILED, f"{host}: the name has no address")
 
     async def _query(self, host: str, kind: str) -> list[tuple[str, float]] | None:
         """Addresses with their TTL; an empty list if there are none of this kind, None if the name does not exist."""

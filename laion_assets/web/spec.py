@@ -67,6 +67,11 @@ class WebSpec(BaseModel):
         ge=1,
         description="URLs taken from a stream ahead of time, so that a host at its limit does not hold up the others.",
     )
+    unread_bytes: int = Field(
+        default=134_217_728,
+        ge=1,
+        description="Bytes of finished bodies in a stream that nobody has picked up, from which no more are asked for.",
+    )
 
     attempts: int = Field(default=3, ge=1, description="Tries per URL for outcomes that asking again can change.")
     backoff_s: float = Field(default=0.5, ge=0, description="Ceiling of the first wait between tries; doubles.")

@@ -178,6 +178,22 @@ def test_two_streams_share_one_client_and_its_limits(run: Run[int]) -> None:
     assert run(main()) == 3
 
 
+def test_bodies_nobody_picks_up_do_not_pile_up(run: Run[tuple[int, int]]) -> None:
+    async def main() -> tuple[int, int]:
+        spec = WebSpec(allow_networks=LOOPBACK, unread_bytes=1_000_000, per_host=4)
+        async with serve(always(plain(200, body=bytes(100_000)))) as site, GuardedClient(spec) as client:
+            stream = client.answers(Request(site.url(f"/{n}")) for n in range(200))
+            await anext(stream)
+            await asyncio.sleep(0.3)
+            asked = len(site.seen)
+            return asked, 1 + len([1 async for _ in stream])
+
+    asked, answered = run(main())
+    # Ten fill the store; those under way when it was full come on top.
+    assert 10 <= asked <= 10 + 1 + 4
+    assert answered == 200
+
+
 def test_memory_and_descriptors_stay_flat_over_thousands_of_faults(run: Run[tuple[float, int]]) -> None:
     """All faults at once, again and again: what the first thousand needed is enough for the rest."""
     hosts = [f"127.0.0.{n}" for n in range(1, 41)]

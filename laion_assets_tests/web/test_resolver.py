@@ -145,6 +145,17 @@ def test_a_name_with_only_ipv6_is_out_of_our_reach_and_not_dead(
     )
 
 
+def test_a_zone_that_fails_for_one_kind_of_address_is_used_for_the_other(
+    run: Run[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver_module, "_has_ipv6_route", lambda: True)
+
+    def zone(name: str, kind: str, _: int) -> "list[dnslib.RR] | int":
+        return [a(name, "93.184.216.34")] if kind == "A" else SERVFAIL
+
+    assert run(resolving("half.example", zone)()) == ["93.184.216.34"]  # type: ignore[arg-type]
+
+
 def test_localhost_is_never_asked_of_a_name_server(run: Run[list[str]]) -> None:
     failure = failing(run, "localhost", lambda *_: [a("localhost", "93.184.216.34")])
     assert failure.outcome is Outcome.BLOCKED_ADDRESS
