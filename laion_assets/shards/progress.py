@@ -3,6 +3,7 @@
 Files, because they cross every border a worker may live behind: a spawned process, a Spark executor on the same disk.
 """
 
+import asyncio
 import json
 import os
 import time
@@ -25,19 +26,21 @@ class ShardProgress:
     done: int = 0
     image_bytes: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    _said: float = 0.0
 
     def row_done(self, outcome: str, image_bytes: int) -> None:
         """Count a row that ended."""
         self.done += 1
         self.image_bytes += image_bytes
         self.outcomes[outcome] += 1
-        if time.monotonic() - self._said > _EVERY_S:
+
+    async def keep_saying(self) -> None:
+        """Write the file anew twice a second, until cancelled."""
+        while True:
             self.say()
+            await asyncio.sleep(_EVERY_S)
 
     def say(self, *, finished: bool = False) -> None:
         """Write the file anew."""
-        self._said = time.monotonic()
         content = {
             "pid": os.getpid(),
             "shard": self.shard,
@@ -69,7 +72,9 @@ class Progress:
     def line(self) -> str:
         """One line for a person."""
         rate = self.done / self.seconds if self.seconds else 0.0
-        left = f"{(self.rows - self.done) / rate:,.0f} s left" if rate and self.done < self.rows else "done"
+        left = f"{(self.rows - self.done) / rate:,.0f} s left" if rate else "waiting for the first answer"
+        if self.done == self.rows:
+            left = f"done in {self.seconds:,.0f} s"
         share = self.images / self.done if self.done else 0.0
         return (
             f"{self.done:,} of {self.rows:,} rows, {share:.1%} images, {rate:,.0f} rows/s, "

@@ -65,22 +65,29 @@ class ShardRun:
 
     async def run(self, client: GuardedClient) -> None:
         """Ask for every row, and write each as soon as its turn has come."""
+        saying = asyncio.create_task(self._progress.keep_saying())
+        try:
+            with self._order:
+                await self._answer_all(client)
+        finally:
+            saying.cancel()
+
+    async def _answer_all(self, client: GuardedClient) -> None:
         being_resized: set[asyncio.Future[Finished]] = set()
-        with self._order:
-            async for request, answer in client.answers(self._requests()):
-                finished = self._finish(int(str(request.key)), answer)
-                if self._resizing is None or finished.image is None:
-                    self._write(finished)
-                    continue
-                loop = asyncio.get_running_loop()
-                resizer, pool = self._resizing.resizer, self._resizing.pool
-                being_resized.add(loop.run_in_executor(pool, _resize, finished, resizer))
-                if len(being_resized) >= _RESIZE_AHEAD:
-                    done, being_resized = await asyncio.wait(being_resized, return_when=asyncio.FIRST_COMPLETED)
-                    for one in done:
-                        self._write(one.result())
-            for late in asyncio.as_completed(being_resized):
-                self._write(await late)
+        async for request, answer in client.answers(self._requests()):
+            finished = self._finish(int(str(request.key)), answer)
+            if self._resizing is None or finished.image is None:
+                self._write(finished)
+                continue
+            loop = asyncio.get_running_loop()
+            resizer, pool = self._resizing.resizer, self._resizing.pool
+            being_resized.add(loop.run_in_executor(pool, _resize, finished, resizer))
+            if len(being_resized) >= _RESIZE_AHEAD:
+                done, being_resized = await asyncio.wait(being_resized, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    self._write(one.result())
+        for late in asyncio.as_completed(being_resized):
+            self._write(await late)
 
     def stats(self, parquet: Path) -> dict[str, Any]:
         """What the stats file says once tar and parquet are closed: img2dataset's fields, then ours."""
@@ -140,6 +147,7 @@ class ShardRun:
             return Verdict(Outcome.FAILED_HERE, f"{type(error).__name__}: {error}"[:300])
 
     def _write(self, finished: Finished) -> None:
+        self._progress.row_done(finished.verdict.outcome.value, len(finished.image or b""))
         self._order.put(finished)
         for one in self._order.ready():
             self._write_row(one)
@@ -174,7 +182,6 @@ class ShardRun:
         if kept:
             self._formats[verdict.format or ""] += 1
             self._image_bytes += size
-        self._progress.row_done(verdict.outcome.value, size)
 
 
 def _resize(finished: Finished, resizer: Resizer) -> Finished:

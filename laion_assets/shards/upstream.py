@@ -8,6 +8,7 @@ not changed.
 import importlib
 import os
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -45,16 +46,15 @@ def _prepare() -> None:
 
 _prepare()
 
-from img2dataset.distributor import (  # noqa: E402
-    multiprocessing_distributor,
-    pyspark_distributor,
-    ray_distributor,
-)
-from img2dataset.downloader import Downloader, compute_key  # noqa: E402
-from img2dataset.logger import CappedCounter  # noqa: E402
-from img2dataset.reader import Reader  # noqa: E402
-from img2dataset.resizer import Resizer  # noqa: E402
-from img2dataset.writer import BufferedParquetWriter, WebDatasetSampleWriter  # noqa: E402
+with warnings.catch_warnings():
+    # It uses imghdr, which Python 3.13 removed; standard-imghdr brings it back there.
+    warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
+    from img2dataset.distributor import multiprocessing_distributor, pyspark_distributor, ray_distributor
+    from img2dataset.downloader import Downloader, compute_key
+    from img2dataset.logger import CappedCounter
+    from img2dataset.reader import Reader
+    from img2dataset.resizer import Resizer
+    from img2dataset.writer import BufferedParquetWriter, WebDatasetSampleWriter
 
 __all__ = [
     "BufferedParquetWriter",

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -14,6 +15,12 @@ from aiohttp import web
 from PIL import Image
 
 from laion_assets.lake.lake import Lake
+from laion_assets.shards.accounting import Accounting, account
+from laion_assets.shards.job import Job
+from laion_assets.shards.prepare import Prepared, prepare
+from laion_assets.shards.session import run
+from laion_assets.shards.spec import ShardsSpec
+from laion_assets.shards.tars import read_members
 from laion_assets.subsets.selection import ROWS_SCHEMA
 from laion_assets.web.spec import WebSpec
 
@@ -123,3 +130,59 @@ def planned_of(urls: Sequence[str], *, part: str = "part-00000", captions: Seque
         },
         schema=ROWS_SCHEMA,
     )
+
+
+KEY = ["d", "s", "shards"]
+PART = "part-00000"
+
+
+class Downloads:
+    """Downloads planned rows of one part into a lake of its own, as the asset does, but in this process."""
+
+    def __init__(self, root: Path, web_spec: WebSpec, spec: ShardsSpec | None = None) -> None:
+        self.root = root
+        self.lake = Lake(str(root / "lake"))
+        self.web = web_spec
+        self.spec = spec or ShardsSpec()
+        self.planned = planned_of([])
+
+    def prepare(self, planned: pl.DataFrame, scratch: Path, *, retry: bool = False) -> Prepared:
+        self.planned = planned
+        return prepare(
+            self.lake,
+            KEY,
+            PART,
+            planned,
+            spec=self.spec,
+            web=self.web,
+            minimum_side_px=1024,
+            scratch=scratch,
+            retry=retry,
+        )
+
+    def run(self, planned: pl.DataFrame, said: list[str] | None = None, *, retry: bool = False) -> Prepared:
+        with tempfile.TemporaryDirectory() as scratch:
+            prepared = self.prepare(planned, Path(scratch), retry=retry)
+            for job in prepared.jobs:
+                run(Job.from_json(job.to_json()), said.append if said is not None else print)
+        return prepared
+
+    def path(self, name: str) -> Path:
+        return self.root / "lake" / "d" / "s" / "shards" / PART / name
+
+    def rows(self) -> pl.DataFrame:
+        """All rows of all shards, in order."""
+        return pl.concat([pl.read_parquet(path) for path in sorted(self.path("").glob("*.parquet"))])
+
+    def suffixes(self) -> Counter[str]:
+        """How often each kind of image is in the tars."""
+        names = [member.suffix for path in sorted(self.path("").glob("*.tar")) for member in read_members(path)]
+        return Counter(name for name in names if name not in ("txt", "json"))
+
+    def accounts(self) -> Accounting:
+        return account(self.lake, KEY, PART, self.planned)
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, local_web: WebSpec) -> Downloads:
+    return Downloads(tmp_path, local_web)
