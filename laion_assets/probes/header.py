@@ -242,6 +242,7 @@ def _u32be(data: bytes, at: int) -> int:
 
 
 _EXIF_ORIENTATION_TAG = 0x0112
+_MAX_EXIF_SEARCH_BYTES = 65_536
 
 
 def _exif_orientation(tiff: bytes) -> int | None:
@@ -262,28 +263,28 @@ def _exif_orientation(tiff: bytes) -> int | None:
 
 # --- JPEG: ITU-T T.81, annex B ----------------------------------------------------------------------------------------
 
-_TEM, _SOI, _EOI, _SOS, _APP1 = 0x01, 0xD8, 0xD9, 0xDA, 0xE1
+_APP1 = 0xE1
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA})
 """Frames libjpeg-turbo decodes: baseline, extended, progressive, lossless; Huffman and arithmetic."""
 _OTHER_FRAMES = frozenset({0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF})
 _SEGMENTS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+"""Without stuffed and fill bytes and the markers that stand alone (TEM, RST), which say nothing before a frame."""
+_SMALLEST_FRAME_BYTES = 10
+"""Marker to size: less cannot settle anything, so it is not worth asking for."""
+_MAX_SEGMENTS = 4096
 
 
 def _jpeg(data: bytes) -> _Size:
     """Walk the segments up to the first frame header; what an APP segment holds (a thumbnail, say) is skipped whole."""
     at, orientation = 2, None
-    while True:
+    for _ in range(_MAX_SEGMENTS):
         # Between segments libjpeg and Pillow skip whatever is not a marker, and so do we.
-        at = data.find(b"\xff", at)
-        if at < 0:
-            raise _Short(len(data) + 2)
-        marker = _take(data, at + 1, 1)[0]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in (0, _TEM) or 0xD0 <= marker <= 0xD7:
-            at += 2
-            continue
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise _Short(max(at, len(data)) + _SMALLEST_FRAME_BYTES)
+        at = found.start()
+        marker = data[at + 1]
         if marker in _FRAMES:
             length, precision, height, width, components = struct.unpack(">HBHHB", _take(data, at + 2, 8))
             if length != 8 + 3 * components or not 2 <= precision <= 16:
@@ -300,6 +301,7 @@ def _jpeg(data: bytes) -> _Size:
         if marker == _APP1 and orientation is None and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = _exif_orientation(data[at + 10 : at + 2 + length])
         at += 2 + length
+    raise _Doubt(f"more than {_MAX_SEGMENTS} segments before the frame header")
 
 
 # --- PNG: W3C PNG, third edition --------------------------------------------------------------------------------------
@@ -316,8 +318,8 @@ def _png(data: bytes) -> _Size:
 
 
 def _png_orientation(data: bytes) -> int | None:
-    at = 33
-    while at + 8 <= len(data):
+    at, end = 33, min(len(data), _MAX_EXIF_SEARCH_BYTES)
+    while at + 8 <= end:
         length, name = struct.unpack_from(">I4s", data, at)
         if name in (b"IDAT", b"IEND"):
             return None
@@ -330,24 +332,34 @@ def _png_orientation(data: bytes) -> int | None:
 # --- GIF: GIF89a ------------------------------------------------------------------------------------------------------
 
 
+_MAX_BLOCKS = 20_000
+
+
 def _gif(data: bytes) -> _Size:
     """The logical screen, stretched as Pillow stretches it where the first frame reaches beyond it."""
     width, height, flags = struct.unpack_from("<HHB", _take(data, 0, 13), 6)
     at = 13 + ((3 << ((flags & 7) + 1)) if flags & 0x80 else 0)
-    while True:
+    for _ in range(_MAX_BLOCKS):
         block = _take(data, at, 1)
         if block == b",":
             left, top, frame_width, frame_height = struct.unpack("<HHHH", _take(data, at + 1, 8))
             return _Size(max(width, left + frame_width), max(height, top + frame_height))
         if block == b"!":
-            at += 2
-            while length := _take(data, at, 1)[0]:
-                at += 1 + length
-            at += 1
+            at = _after_sub_blocks(data, at + 2)
         elif block == b";":
             raise _Doubt("no frame at all")
         else:
             at += 1  # Pillow steps over stray bytes
+    raise _Doubt(f"more than {_MAX_BLOCKS} blocks before the first frame")
+
+
+def _after_sub_blocks(data: bytes, at: int) -> int:
+    for _ in range(_MAX_BLOCKS):
+        length = _take(data, at, 1)[0]
+        at += 1 + length
+        if not length:
+            return at
+    raise _Doubt(f"an extension of more than {_MAX_BLOCKS} blocks")
 
 
 # --- WebP: RFC 9649 ---------------------------------------------------------------------------------------------------
@@ -376,8 +388,8 @@ def _webp(data: bytes) -> _Size:
 
 
 def _webp_orientation(data: bytes) -> int | None:
-    at = 12
-    while at + 8 <= len(data):
+    at, end = 12, min(len(data), _MAX_EXIF_SEARCH_BYTES)
+    while at + 8 <= end:
         name, length = struct.unpack_from("<4sI", data, at)
         if name == b"EXIF":
             return _exif_orientation(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
@@ -460,6 +472,9 @@ def _tiff(data: bytes) -> _Size:
 # --- boxes: ISO/IEC 14496-12, and JPEG 2000 (ISO/IEC 15444-1, annex I) ------------------------------------------------
 
 
+_MAX_BOXES = 4096
+
+
 @dataclass(frozen=True)
 class _Box:
     kind: bytes
@@ -472,7 +487,9 @@ class _Box:
 def _boxes(data: bytes, start: int, end: int | None) -> Iterator[_Box]:
     """The boxes between two positions. Runs off the prefix with the word how much is needed for the next box's head."""
     at = start
-    while end is None or at < end:
+    for _ in range(_MAX_BOXES):
+        if end is not None and at >= end:
+            return
         if end is not None and at + 8 > end:
             raise _Doubt("a box sticks out of its parent")
         length, kind = struct.unpack(">I4s", _take(data, at, 8))
@@ -486,6 +503,7 @@ def _boxes(data: bytes, start: int, end: int | None) -> Iterator[_Box]:
             raise _Doubt("a box sticks out of its parent")
         yield _Box(kind, at + head, at + length)
         at += length
+    raise _Doubt(f"more than {_MAX_BOXES} boxes in a row")
 
 
 def _inner_boxes(content: bytes, start: int = 0) -> Iterator[_Box]:
@@ -674,7 +692,7 @@ def _associations(ipma: bytes, primary: int) -> list[int] | None:
     version, wide = _int_in_box(ipma, 0, 1), _int_in_box(ipma, 3, 1) & 1
     id_bytes, index_bytes = (2 if version == 0 else 4), (2 if wide else 1)
     at = 8
-    for _ in range(_int_in_box(ipma, 4, 4)):
+    for _ in range(min(_MAX_BOXES, _int_in_box(ipma, 4, 4))):
         item = _int_in_box(ipma, at, id_bytes)
         count = _int_in_box(ipma, at + id_bytes, 1)
         at += id_bytes + 1

@@ -32,8 +32,9 @@ FLUSH_INTERVAL_S = 2.0
 FLUSH_ROWS = 20_000
 PROGRESS_INTERVAL_S = 2.0
 
-# Beyond what the header proves to be needed: what follows is small, and one more request costs more than the bytes.
-_SLACK_BYTES = 2_048
+# Read beyond what a header proves to be needed: behind an EXIF block often lie another (XMP, a colour profile) and then
+# the size, and one more request costs more than these bytes.
+_SLACK_BYTES = 16_384
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,12 @@ def more_bytes(spec: ProbeSpec) -> MoreBytes:
         answer = read_header(prefix, complete=complete)
         if not isinstance(answer, NeedMore) or answer.at_least_bytes > spec.max_prefix_bytes:
             return None
-        step = spec.second_prefix_bytes if len(prefix) < spec.second_prefix_bytes else 4 * len(prefix)
-        return min(spec.max_prefix_bytes, max(answer.at_least_bytes + _SLACK_BYTES, step))
+        wanted = answer.at_least_bytes + _SLACK_BYTES
+        if len(prefix) < spec.second_prefix_bytes:
+            wanted = max(answer.at_least_bytes, min(wanted, spec.second_prefix_bytes))
+        else:
+            wanted = max(wanted, 4 * len(prefix))
+        return min(spec.max_prefix_bytes, wanted)
 
     return more
 

@@ -52,7 +52,9 @@ class ProbeSpec(BaseModel):
         description="What the first request asks for. 4 KiB settle 93 % of web images.",
     )
     second_prefix_bytes: int = Field(
-        default=65_536, ge=64, description="What is read when the first prefix is too short."
+        default=65_536,
+        ge=64,
+        description="How far the second request reads at most, unless the header proves to need more.",
     )
     max_prefix_bytes: int = Field(
         default=4_194_304,
