@@ -5,6 +5,7 @@ Composes nothing until asked, so that a catalogue of millions of pages costs onl
 
 import functools
 import random
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from laion_assets.sandbox import jpeg, png
 from laion_assets.sandbox.encoded import EncodedImages
 from laion_assets.sandbox.faults import FAULT_NUMBER
-from laion_assets.sandbox.pages import EXTRAS, IMAGE_KINDS, NO_IMAGE, PNG, Pages, image_format, png_kind
+from laion_assets.sandbox.pages import EXTRAS, IMAGE_KINDS, NO_IMAGE, PNG, Pages, image_format, png_kind_number
 from laion_assets.sandbox.rope import Rope
+
+Places = npt.NDArray[np.intp]
 
 TRUNCATED_AT = 0.7
 """Share of the file that is left where it was cut before it was published."""
@@ -47,28 +50,26 @@ class Images:
         """The size of every page's file; 0 where there is none. ``announced_bytes`` of all pages, but fast."""
         pages = self.pages
         found = np.zeros(len(pages), dtype=np.int64)
-        is_jpeg = pages.kind < PNG
-        group = (pages.kind.astype(np.int64) * 256 + pages.level) * 256 + pages.extras
-        for key in np.unique(group[is_jpeg]):
-            chosen = is_jpeg & (group == key)
-            found[chosen] = jpeg.lengths(
-                pages.true_width[chosen].astype(np.int64),
-                pages.true_height[chosen].astype(np.int64),
-                mode=jpeg.MODES[key >> 16],
-                level=int(key >> 8 & 255),
-                extras=EXTRAS[int(key & 255)][1],
+        for like in _alike(np.flatnonzero(pages.kind < PNG), pages.kind, pages.level, pages.extras):
+            found[like] = jpeg.lengths(
+                pages.true_width[like].astype(np.int64),
+                pages.true_height[like].astype(np.int64),
+                mode=jpeg.MODES[pages.kind[like[0]]],
+                level=int(pages.level[like[0]]),
+                extras=EXTRAS[pages.extras[like[0]]][1],
             )
         truncated = pages.fault == FAULT_NUMBER["truncated_file"]
         found[truncated] = (found[truncated] * TRUNCATED_AT).astype(np.int64)
-        is_encoded = (pages.kind > PNG) & (pages.kind != NO_IMAGE)
+        others = np.flatnonzero((pages.kind >= PNG) & (pages.kind != NO_IMAGE))
+        groups = _alike(others, pages.kind, pages.true_width, pages.true_height, png_kind_number(np.arange(len(pages))))
+        firsts = [int(like[0]) for like in groups]
         self.encoded.warm(
-            (IMAGE_KINDS[kind], int(width), int(height))
-            for kind, width, height in zip(
-                pages.kind[is_encoded], pages.true_width[is_encoded], pages.true_height[is_encoded], strict=True
-            )
+            (IMAGE_KINDS[pages.kind[page]], int(pages.true_width[page]), int(pages.true_height[page]))
+            for page in firsts
+            if pages.kind[page] != PNG
         )
-        for page in np.flatnonzero(~is_jpeg & (pages.kind != NO_IMAGE)):
-            found[page] = self._compose(int(page)).length
+        for first, like in zip(firsts, groups, strict=True):
+            found[like] = self._compose(first).length
         for page in np.flatnonzero(np.isin(pages.fault, [FAULT_NUMBER[name] for name in LYING])):
             found[page] = self.announced_bytes(int(page))
         return found
@@ -91,7 +92,7 @@ class Images:
             )
         elif kind == PNG:
             bomb = fault == FAULT_NUMBER["pixel_bomb"]
-            body = png.compose(width, height, png.PngKind(0, 1) if bomb else png_kind(page))
+            body = png.compose(width, height, png.PngKind(0, 1) if bomb else png.KINDS[png_kind_number(page)])
         else:
             body = Rope.of(self.encoded.body(IMAGE_KINDS[kind], width, height))
         if fault == FAULT_NUMBER["truncated_file"]:
@@ -99,6 +100,16 @@ class Images:
         if fault == FAULT_NUMBER["broken_content"]:
             return Rope.of(_with_garbage(body.read(), page))
         return body
+
+
+def _alike(chosen: Places, *properties: npt.NDArray[np.integer[Any]]) -> list[Places]:
+    """The chosen places in groups that have the same properties."""
+    if not len(chosen):
+        return []
+    table = np.stack([each[chosen].astype(np.int64) for each in properties])
+    order = np.lexsort(table)
+    edges = np.flatnonzero(np.any(np.diff(table[:, order], axis=1) != 0, axis=0)) + 1
+    return np.split(chosen[order], edges)
 
 
 def _with_garbage(file: bytes, page: int) -> bytes:

@@ -8,6 +8,7 @@ import functools
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ FIRST_ENCODED = PNG + 1
 NO_IMAGE = 255
 
 JPEG_MODE_SHARES = (0.70, 0.24, 0.03, 0.02, 0.01)
+Number = TypeVar("Number", int, npt.NDArray[np.int64])
+
 PNG_SHARE = 0.068
 ENCODED_SHARE = 0.42
 """Of pages whose size is one of ENCODED_SIZES, which are 8 % of all: 3.5 % of all pages."""
@@ -252,6 +255,6 @@ def _extensions(draws: Draws, ids: Ids, kind: npt.NDArray[np.uint8]) -> npt.NDAr
     return extension.astype(np.uint8)
 
 
-def png_kind(page: int) -> png.PngKind:
-    """Which colour type and depth a PNG page has: mostly cheap ones."""
-    return png.KINDS[(0, 0, 0, 1, 2, 2, 3, 4, 4, 5, 6)[page % 11]]
+def png_kind_number(page: Number) -> Number:
+    """An index of ``png.KINDS`` for a PNG page, or for many: mostly cheap colour types and depths."""
+    return page % 11 % len(png.KINDS)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ __all__ = ["RunningSandbox", "default_cache", "serve_as_child", "serve_sandbox",
 
 START_TIMEOUT_S = 600
 STOP_TIMEOUT_S = 5
+PARENT_CHECK_S = 1.0
 
 
 def default_cache() -> Path:
@@ -164,20 +166,26 @@ def _serve(
 
 
 class _Parent:
-    """Watches standard input, which ends with the parent; in a thread, so that generating files does not hide it."""
+    """Watches for the parent's end in a thread, so that generating files does not hide it.
+
+    Standard input ends with the parent at once, unless the parent has forked and the fork lives on with its end of the
+    pipe; then the change of parent gives it away a second later.
+    """
 
     def __init__(self) -> None:
         """End the process at once when the parent does, until told otherwise."""
         self._react: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._watch, args=[os.getppid()], daemon=True).start()
 
     def when_gone(self, react: Callable[[], object]) -> None:
         """Do this instead."""
         self._react = react
 
-    def _watch(self) -> None:
-        while os.read(0, 1024):
-            pass
+    def _watch(self, parent_id: int) -> None:
+        while os.getppid() == parent_id:
+            readable, _, _ = select.select([0], [], [], PARENT_CHECK_S)
+            if readable and not os.read(0, 1024):
+                break
         # The loop may have ended by itself in the meantime.
         with contextlib.suppress(RuntimeError):
             self._react()

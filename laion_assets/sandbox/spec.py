@@ -7,9 +7,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-
-CONTENT_VERSION = 1
-"""Raised whenever the same spec would generate other bytes, so that cached files of older code are not used."""
+from pathlib import Path
 
 DEFAULT_PORT = 18080
 
@@ -36,7 +34,8 @@ class SandboxSpec:
         token: the token the hub accepts; ``<token>_no_terms`` is one whose owner has not accepted the terms.
         gated: whether files need the token at all.
         hosts: how many web hosts, each with an address of its own in 127.0.0.0/8.
-        named_host_share: share of hosts that are reached by a name the sandbox's own name server knows.
+        named_host_share: share of hosts that are reached by a name the sandbox's own name server knows; 0 for
+            clients that cannot be told a name server.
         bytes_per_megapixel: what a JPEG costs per megapixel, in the median. The default is close to the least there
             can be and keeps a demo quick (60 KB per image); WEB_LIKE_BYTES_PER_MEGAPIXEL is what the web serves.
         minimum_side_px: the promise images are measured against, for ``true_below_minimum`` and ``too_small``.
@@ -74,9 +73,13 @@ class SandboxSpec:
         return self.parts * self.rows_per_part
 
     def fingerprint(self, *, web_port: int, tls_port: int) -> str:
-        """Names the generated files: the spec, the ports that stand in its URLs, and the version of this code."""
-        fields = dataclasses.asdict(self) | {"port": web_port, "tls_port": tls_port, "version": CONTENT_VERSION}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+        """Names the generated files: the spec, the ports that stand in its URLs, and the code that makes them."""
+        fields = dataclasses.asdict(self) | {"port": web_port, "tls_port": tls_port}
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+        # The code itself rather than a number that somebody has to remember to raise.
+        for source in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(source.read_bytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

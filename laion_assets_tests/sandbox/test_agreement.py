@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 
 import polars as pl
+import pytest
 
 from laion_assets.probes.header import Header, NeedMore, read_header
-from laion_assets.sandbox import RunningSandbox
+from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox
 from laion_assets.web.client import GuardedClient
 from laion_assets.web.request import Request
 from laion_assets.web.spec import WebSpec
@@ -19,15 +21,26 @@ def needs_more(prefix: bytes, complete: bool) -> int | None:  # noqa: FBT001 - c
     return found.at_least_bytes if isinstance(found, NeedMore) else None
 
 
-def test_our_client_finds_what_the_truth_says(sandbox: RunningSandbox, truth: pl.DataFrame) -> None:
-    usable = truth.filter(pl.col("expected_outcome").is_not_null() & pl.col("row_defect").is_null()).unique("page")
+@pytest.fixture(scope="module")
+def fresh_sandbox() -> Iterator[RunningSandbox]:
+    """One that has turned nobody away yet."""
+    with start_sandbox(SandboxSpec(seed=4, parts=1, rows_per_part=4000, port=0)) as running:
+        yield running
+
+
+def test_our_client_finds_what_the_truth_says(fresh_sandbox: RunningSandbox) -> None:
+    usable = (
+        fresh_sandbox.truth()
+        .filter(pl.col("expected_outcome").is_not_null() & pl.col("row_defect").is_null())
+        .unique("page", maintain_order=True)
+    )
     some = usable.filter(
         (pl.int_range(pl.len()).over("fault") < PAGES_PER_FAULT)
         | ((pl.col("fault") == "none") & (pl.col("page") % 20 == 0))
     )
     expected = {row["url"]: row for row in some.to_dicts()}
     spec = WebSpec(
-        allow_networks=("127.0.0.0/8",), nameservers=(sandbox.nameserver,), deadline_s=8, first_byte_s=4, dns_s=1
+        allow_networks=("127.0.0.0/8",), nameservers=(fresh_sandbox.nameserver,), deadline_s=8, first_byte_s=4, dns_s=1
     )
 
     async def probe() -> list[str]:
@@ -49,4 +62,4 @@ def test_our_client_finds_what_the_truth_says(sandbox: RunningSandbox, truth: pl
         return disagreements
 
     assert Counter(asyncio.run(probe())) == Counter()
-    assert len(expected) > 400
+    assert len(expected) > 300

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from laion_assets.sandbox import RunningSandbox, SandboxError, SandboxSpec
+from laion_assets.sandbox import RunningSandbox, SandboxError, SandboxSpec, start_sandbox
 from laion_assets.sandbox.hub import TAG, WITHDRAWN_REPOSITORY
 from laion_assets.sandbox.hub_faults import HubFault
 from laion_assets_tests.sandbox.raw_client import ask
@@ -79,6 +79,13 @@ def test_pages_of_the_tree_are_linked(sandbox: RunningSandbox, parts: list[Path]
         names += [entry["path"] for entry in page.json()]
         url = page.links.get("next", {}).get("url", "")
     assert names == sorted(["README.md", ".gitattributes", *(path.name for path in parts)])
+
+
+def test_the_client_follows_the_pages_of_a_long_tree() -> None:
+    with start_sandbox(SandboxSpec(parts=120, rows_per_part=3, port=0, hosts=11)) as running:
+        entries = with_token(running, TOKEN).list_repo_tree(REPOSITORY, repo_type="dataset", recursive=True)
+        assert len({entry.path for entry in entries}) == 122
+        assert len([request for request in running.hub_requests() if "/tree/" in request.path]) == 3
 
 
 @pytest.mark.parametrize("revision", [None, "main", TAG, "commit", "short commit"])
