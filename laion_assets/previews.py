@@ -12,7 +12,8 @@ from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 ACCEPTED_FEATURES: dict[str, type[Warning]] = {
     # A check has a result per part, which is what blocks that part and not the others.
     "Specifying a partitions_def on an AssetCheckSpec": PreviewWarning,
-    # Dagster's own loader uses these when it builds a component's definitions; we never call them.
+    # Dagster's own loader and Pipes client use these; we never call them.
+    "Function `PipesMessageReader.expected_writer_count`": PreviewWarning,
     "Class `CodeReferencesMetadataValue`": BetaWarning,
     "Class `LocalFileCodeReference`": BetaWarning,
     "Parameter `owners` of initializer `SensorDefinition.__init__`": BetaWarning,
