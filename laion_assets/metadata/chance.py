@@ -4,7 +4,6 @@ Intervals around estimates of the whole dataset are the business of ``statistics
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +14,29 @@ _SMALLEST_EXPECTED = 5.0
 """Below this expected count the chi-square approximation is no longer good (Cochran 1954)."""
 
 
-def chi_square_tail(statistic: float, freedom: int) -> float:
-    """Probability that a chi-square variable with so many degrees of freedom is at least this large.
+def chi_square_log_tail(statistic: float, freedom: int) -> float:
+    """Logarithm of the probability that a chi-square variable with so many degrees of freedom is at least this large.
 
-    Finite sums for whole degrees of freedom: Abramowitz and Stegun, 26.4.4 and 26.4.5.
+    Finite sums for whole degrees of freedom: Abramowitz and Stegun, 26.4.4 and 26.4.5. As a logarithm, because the
+    probabilities of two damaged parts must be comparable where both underflow.
     """
     if freedom < 1 or statistic <= 0:
-        return 1.0
+        return 0.0
     half = statistic / 2
-    if freedom % 2 == 0:
-        logs = [i * math.log(half) - math.lgamma(i + 1) for i in range(freedom // 2)]
-        tail = 0.0
+    terms = []
+    if freedom % 2:
+        root = math.sqrt(half)
+        # erfc underflows at 27; from 20 on its first asymptotic term is good to a thousandth.
+        terms.append(math.log(math.erfc(root)) if root < 20 else -half - math.log(root * math.sqrt(math.pi)))
+        terms += [(i - 0.5) * math.log(half) - math.lgamma(i + 0.5) - half for i in range(1, (freedom + 1) // 2)]
     else:
-        logs = [(i - 0.5) * math.log(half) - math.lgamma(i + 0.5) for i in range(1, (freedom + 1) // 2)]
-        tail = math.erfc(math.sqrt(half))
-    # exp(-half) underflows long before the sum does, hence logarithms throughout.
-    return min(1.0, tail + math.fsum(math.exp(log - half) for log in logs))
+        terms += [i * math.log(half) - math.lgamma(i + 1) - half for i in range(freedom // 2)]
+    largest = max(terms)
+    return min(0.0, largest + math.log(math.fsum(math.exp(term - largest) for term in terms)))
 
 
 def homogeneity(one: Counts, rest: Counts) -> float:
-    """Probability of counts at least as unlike each other if both come from the same shares (Pearson's test).
+    """Log probability of counts at least as unlike each other if both come from the same shares (Pearson's test).
 
     Args:
         one: Counts per class in one sample.
@@ -42,7 +44,7 @@ def homogeneity(one: Counts, rest: Counts) -> float:
     """
     n_one, n_rest = int(one.sum()), int(rest.sum())
     if n_one == 0 or n_rest == 0:
-        return 1.0
+        return 0.0
     share = (one + rest) / (n_one + n_rest)
     enough = share * min(n_one, n_rest) >= _SMALLEST_EXPECTED
     if (~enough).any():  # rare classes are counted as one
@@ -52,12 +54,12 @@ def homogeneity(one: Counts, rest: Counts) -> float:
         if share[-1] * min(n_one, n_rest) < _SMALLEST_EXPECTED:
             one, rest, share = one[:-1], rest[:-1], share[:-1]
     if len(share) < 2:
-        return 1.0
+        return 0.0
     statistic = 0.0
     for observed, n in ((one, n_one), (rest, n_rest)):
         expected = share * n
         statistic += float((np.square(observed - expected) / expected).sum())
-    return chi_square_tail(statistic, len(share) - 1)
+    return chi_square_log_tail(statistic, len(share) - 1)
 
 
 def shares_differ(first: tuple[int, int], second: tuple[int, int]) -> float:
@@ -75,22 +77,16 @@ def shares_differ(first: tuple[int, int], second: tuple[int, int]) -> float:
     return (a / n - b / m) / deviation if deviation else 0.0
 
 
-def lower_share(count: int, of: int, *, z: float = 1.96) -> float:
-    """Lower end of Wilson's interval for a share (Wilson 1927)."""
-    if of == 0:
-        return 0.0
-    share = count / of
-    centre = share + z * z / (2 * of)
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, (centre - spread) / (1 + z * z / of))
+def binomial_tail(count: int, of: int, share: float) -> float:
+    """Probability that at least ``count`` of so many independent rows have what a ``share`` of all rows has."""
+    if count <= 0:
+        return 1.0
+    constant = math.lgamma(of + 1) + of * math.log1p(-share)
+    odds = math.log(share) - math.log1p(-share)
+    logs = (constant - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * odds for k in range(count, of + 1))
+    return min(1.0, math.fsum(math.exp(log) for log in logs))
 
 
-def holm(probabilities: Sequence[float], *, level: float) -> list[bool]:
-    """Which hypotheses to reject so that the chance of rejecting any true one is at most ``level`` (Holm 1979)."""
-    order = sorted(range(len(probabilities)), key=lambda index: probabilities[index])
-    rejected = [False] * len(probabilities)
-    for rank, index in enumerate(order):
-        if probabilities[index] > level / (len(probabilities) - rank):
-            break
-        rejected[index] = True
-    return rejected
+def below_chance(log_probability: float, *, level: float, looks: int) -> bool:
+    """Whether the least probable of several looks is less probable than ``level`` allows for so many (Holm's first step)."""
+    return looks > 0 and log_probability <= math.log(level / looks)

@@ -140,6 +140,8 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
         for one in expectations
     ]
     result = run_suite(table, suite, suite_name=SUITE_NAME, table_name=part)
-    met = {one.expectation_config.kwargs["column"]: bool(one.success) for one in result.results if one.expectation_config}
+    met = {
+        one.expectation_config.kwargs["column"]: bool(one.success) for one in result.results if one.expectation_config
+    }
     outcomes = tuple(ExpectationOutcome(one, figures.get(one.figure), met[one.figure]) for one in expectations)
     return ContractOutcome(outcomes, result)

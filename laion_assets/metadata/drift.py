@@ -2,16 +2,17 @@
 
 Each part is compared with all others pooled, figure by figure, by Pearson's test of homogeneity. Looking at 128 parts
 and a dozen figures finds something by chance alone, so probabilities are corrected for the number of looks (Holm). The
-most unlike part is then put aside and the rest compared again, because one damaged part pulls the pool away from the
+most unlike part is then put aside and the rest compared again with a correction for their number, because one damaged part pulls the pool away from the
 good ones.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from laion_assets.metadata.chance import Counts, holm, homogeneity
+from laion_assets.metadata.chance import Counts, below_chance, homogeneity
 
 LEVEL = 0.001
 """Chance of calling any part of a sound dataset unlike the others."""
@@ -79,13 +80,15 @@ def compare_parts(profiles: pl.DataFrame, *, level: float = LEVEL) -> DriftRepor
     tests = len(names) * len(figures)
     drifting: list[Drifting] = []
     smallest = 1.0
-    while len(kept) > 1 and figures:
+    # With half of the parts put aside there is no majority left to be unlike.
+    while len(kept) > max(1, len(names) // 2) and figures:
         found = []
         for figure, table in figures.items():
             pooled = table[kept].sum(axis=0)
             found += [(homogeneity(table[index], pooled - table[index]), index, figure) for index in kept]
-        probability, index, figure = min(found)
-        if not any(holm([one[0] for one in found], level=level)):
+        log_probability, index, figure = min(found)
+        probability = math.exp(log_probability)
+        if not below_chance(log_probability, level=level, looks=len(found)):
             smallest = probability
             break
         part, rest = figures[figure][index], figures[figure][kept].sum(axis=0) - figures[figure][index]

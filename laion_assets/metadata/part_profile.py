@@ -10,7 +10,7 @@ import polars as pl
 
 from laion_assets.metadata.columns import Mapped
 from laion_assets.metadata.profile import OTHERS, PROFILE_SCHEMA, QUANTILES, quantile_of_counts
-from laion_assets.metadata.tally import Tally
+from laion_assets.metadata.tally import Tally, steady_sum
 
 KEPT_NAMES = 200
 """Hosts and languages counted by name; the rest are counted together."""
@@ -95,7 +95,7 @@ def _megapixel_spread(counts: pl.DataFrame | None, tally: Tally) -> _Spread | No
 def _similarity_spreads(kept: Sequence[pl.DataFrame]) -> dict[str, object]:
     if not kept:
         return dict.fromkeys(("similarity", "similarity_en", "similarity_not_en"))
-    frame = pl.concat(kept).drop_nulls("similarity").sort("similarity")
+    frame = pl.concat(kept).sort("similarity")
     return {
         "similarity": _spread_of_sorted(frame),
         "similarity_en": _spread_of_sorted(frame.filter("en")),
@@ -111,7 +111,7 @@ def _spread_of_sorted(frame: pl.DataFrame) -> _Spread | None:
     positions = {name: max(math.ceil(at * n), 1) - 1 for name, at in QUANTILES.items()}
     return {
         "min": values[0],
-        "mean": float(values.sum()) / n,
+        "mean": steady_sum(values) / n,
         **{name: values[position] for name, position in positions.items()},
         "max": values[n - 1],
     }

@@ -98,7 +98,8 @@ PROFILE_SCHEMA: dict[str, pl.DataType] = {
 """What ``metadata_profile`` holds. Counts and sums are over valid rows, ``rows_in`` and quarantine rules over all.
 
 * ``sized_rows``, ``aspect_sum``, ``pixels_sum``: rows with both sizes, and sums of width / height and of pixels.
-* ``width`` … ``similarity_not_en``: spread for people to read, null where nothing is published.
+* ``width`` … ``similarity_not_en``: spread for people to read, null where nothing is published; infinite similarities
+  are neither in it nor in ``similarity_sum``.
 * ``rule_counts``: rows that break each rule that applies. A row may break several.
 * ``megapixel_counts``: rows per ``floor(pixels / 10,000)``.
 * ``aspect_counts``: square (0.9 to 1.1 wide per high), landscape, portrait.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from laion_assets.metadata.chance import lower_share
+from laion_assets.metadata.chance import binomial_tail
 
 TOLERATED_SHARE = 0.05
+_LEVEL = 0.001
 _SPELLED = r"(?:^|[^0-9])([1-9][0-9]{2,4})[xX]([1-9][0-9]{2,4})(?:[^0-9]|$)"
 
 
@@ -36,7 +37,7 @@ class SwapFinding:
     @property
     def suspicious(self) -> bool:
         """Whether more are swapped than stray matches explain, beyond chance."""
-        return lower_share(self.swapped, self.agreeing + self.swapped, z=3.29) > TOLERATED_SHARE
+        return binomial_tail(self.swapped, self.agreeing + self.swapped, TOLERATED_SHARE) < _LEVEL
 
 
 def compare_spelled_sizes(rows: pl.LazyFrame) -> SwapFinding:

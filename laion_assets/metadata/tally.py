@@ -7,6 +7,7 @@ makes a profile of them.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
@@ -25,7 +26,7 @@ class Tally:
         losses: Values that could not be cast, per canonical column.
         sums: Whole and fractional sums by name.
         counts: Per figure, one frame of keys and counts per slice.
-        similarities: Per slice, ``similarity`` and whether the caption is English (``en``).
+        similarities: Per slice, finite ``similarity`` and whether the caption is English (``en``).
     """
 
     rows_in: int = 0
@@ -77,10 +78,9 @@ class Tally:
     def _sizes(self, valid: pl.DataFrame) -> dict[str, pl.LazyFrame]:
         sizes = valid.select(w="declared_width", h="declared_height").drop_nulls().rechunk()
         width, height = pl.col("w"), pl.col("h")
-        sums = sizes.select(aspect=(width / height).sum(), pixels=(width.cast(pl.Int64) * height).sum())
         self._add("sized_rows", sizes.height)
-        self._add("aspect_sum", sums.item(0, "aspect"))
-        self._add("pixels_sum", sums.item(0, "pixels"))
+        self._add("aspect_sum", steady_sum(sizes.select(width / height).to_series()))
+        self._add("pixels_sum", sizes.select((width.cast(pl.Int64) * height).sum()).item())
         shorter = pl.when(width < height).then(width).otherwise(height)
         ratio = width / height
         shape = pl.when(ratio > 1.1).then(1).when(ratio < 0.9).then(2).otherwise(0)
@@ -105,8 +105,8 @@ class Tally:
 
     def _similarity(self, valid: pl.DataFrame) -> None:
         english = pl.col("language") == "en" if "language" in valid.columns else pl.lit(None, pl.Boolean)
-        kept = valid.select("similarity", en=english).rechunk()
-        self._add("similarity_sum", kept.select(pl.col("similarity").sum()).item())
+        kept = valid.select("similarity", en=english).filter(pl.col("similarity").is_finite())
+        self._add("similarity_sum", steady_sum(kept.get_column("similarity")))
         self.similarities.append(kept)
 
     def _keep(self, name: str, frame: pl.DataFrame) -> None:
@@ -114,6 +114,11 @@ class Tally:
 
     def _add(self, name: str, amount: float) -> None:
         self.sums[name] = self.sums.get(name, 0) + amount
+
+
+def steady_sum(values: pl.Series) -> float:
+    """The sum of floats, the same in every run: polars adds in an order that depends on its threads."""
+    return float(np.sum(values.to_numpy()))
 
 
 def _by_value(frame: pl.DataFrame, value: pl.Expr) -> pl.LazyFrame:

@@ -59,7 +59,9 @@ def _damage_named(where: str, kind: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's trouble, not the file's
         finding = " ".join(str(error).split())[:200]
-        raise DamagedPartError(f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again.") from error
+        raise DamagedPartError(
+            f"{where}: cannot be read as {kind.upper()} ({finding}). Fetch the part again."
+        ) from error
 
 
 def _positions(columns: ColumnsSpec) -> int:

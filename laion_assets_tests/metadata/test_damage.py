@@ -42,7 +42,9 @@ def test_a_file_that_was_cut_off(part: Path, kept: float) -> None:
     assert _sentence(part).startswith(f"the parquet file is cut off after {int(kept * len(content)):,} bytes")
 
 
-@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n <HTML>", b"\xef\xbb\xbf<html>", b"<?xml version='1.0'?><Error>"])
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><html>", b"\n <HTML>", b"\xef\xbb\xbf<html>", b"<?xml version='1.0'?><Error>"]
+)
 def test_an_html_page_in_place_of_parquet(part: Path, page: bytes) -> None:
     part.write_bytes(page + b"<title>Sign in</title>" * 50)
     assert _sentence(part) == (

@@ -18,7 +18,9 @@ _TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 _URL = st.one_of(
     st.none(),
     _TEXT,
-    st.sampled_from(["https://example.org/a.jpg", "http://b.example/ü", "HTTP://x", "UNLIKELY", "http://", "1104", "\x00"]),
+    st.sampled_from(
+        ["https://example.org/a.jpg", "http://b.example/ü", "HTTP://x", "UNLIKELY", "http://", "1104", "\x00"]
+    ),
     _TEXT.map(lambda text: f"https://example.org/{text}"),
     st.integers(7900, 8100).map(lambda n: "https://example.org/" + "x" * n),
 )
@@ -72,7 +74,9 @@ def _validated(frame: pl.DataFrame, rows_per_slice: int) -> Pass:
         return one_pass(path, rows_per_slice=rows_per_slice)
 
 
-@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(frame=_parts(), rows_per_slice=st.integers(1, 12))
 def test_every_row_is_either_valid_or_quarantined_and_unchanged(frame: pl.DataFrame, rows_per_slice: int) -> None:
     outcome = _validated(frame, rows_per_slice)
@@ -105,7 +109,9 @@ def test_every_row_is_either_valid_or_quarantined_and_unchanged(frame: pl.DataFr
     assert pool(outcome.profile_frame).rows_in == frame.height
 
 
-@settings(max_examples=_EXAMPLES // 3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=_EXAMPLES // 3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(frame=_parts(), rows_per_slice=st.integers(1, 5))
 def test_cutting_a_part_into_slices_changes_nothing(frame: pl.DataFrame, rows_per_slice: int) -> None:
     whole, sliced = _validated(frame, 1000), _validated(frame, rows_per_slice)

@@ -131,7 +131,9 @@ def test_every_rule_and_its_great_expectations_twin_pick_the_same_rows() -> None
     frame = _corner_cases()
     marks = marks_of(RULES, frame)
     # Whole numbers with gaps must stay whole numbers, or -2147483648 and friends are compared as floats.
-    table = pd.DataFrame({name: pd.array(frame.get_column(name).to_list(), dtype=_pandas(frame.schema[name])) for name in frame.columns})
+    table = pd.DataFrame(
+        {name: pd.array(frame.get_column(name).to_list(), dtype=_pandas(frame.schema[name])) for name in frame.columns}
+    )
     suite = []
     for rule in RULES:
         assert rule.twin is not None, rule.name
@@ -197,7 +199,9 @@ def test_yaml_adds_tunes_and_switches_off_rules(passed: Callable[..., Pass]) -> 
             "off": ["punsafe_missing"],
         }
     )
-    frame = rows({"TEXT": "one"}, {"URL": f"https://example.org/{'x' * 20}"}, {"punsafe": None, "WIDTH": 2000, "HEIGHT": 2000})
+    frame = rows(
+        {"TEXT": "one"}, {"URL": f"https://example.org/{'x' * 20}"}, {"punsafe": None, "WIDTH": 2000, "HEIGHT": 2000}
+    )
     outcome = passed(frame, book=rulebook(spec))
     assert outcome.quarantined.get_column("reasons").to_list() == [
         ["below_minimum", "short_caption"],

@@ -51,7 +51,11 @@ def test_a_line_with_too_many_or_too_few_fields_is_quarantined_whole(tmp_path: P
 @pytest.mark.parametrize("name", ["rows.csv", "rows.tsv"])
 def test_line_ends_and_byte_order_marks_do_not_matter(tmp_path: Path, end: str, bom: str, name: str) -> None:
     separator = "," if name.endswith("csv") else "\t"
-    lines = [["URL", "Text", "WIDTH", "height"], ["http://a/1", "a caption", "1600", "1200"], ["http://a/2", "b", "1024.0", ""]]
+    lines = [
+        ["URL", "Text", "WIDTH", "height"],
+        ["http://a/1", "a caption", "1600", "1200"],
+        ["http://a/2", "b", "1024.0", ""],
+    ]
     text = bom + end.join(separator.join(line) for line in lines) + end
     outcome = _pass(tmp_path, name, text.encode())
     assert outcome.valid.select("row", "url", "caption", "declared_width", "declared_height").rows() == [
@@ -87,7 +91,11 @@ def test_json_lines_may_have_members_in_any_order_type_and_number(tmp_path: Path
 
 
 def test_an_emoji_cut_in_two_by_json_is_kept_as_spelled(tmp_path: Path) -> None:
-    content = rb'{"url": "http://a/1", "text": "cut \ud83d"}' + b"\n" + rb'{"url": "http://a/2", "text": "whole \ud83d\ude00"}'
+    content = (
+        rb'{"url": "http://a/1", "text": "cut \ud83d"}'
+        + b"\n"
+        + rb'{"url": "http://a/2", "text": "whole \ud83d\ude00"}'
+    )
     outcome = _pass(tmp_path, "rows.jsonl", content)
     assert _urls_and_captions(outcome) == [(0, "http://a/1", r"cut \ud83d"), (1, "http://a/2", "whole \U0001f600")]
 
@@ -95,7 +103,11 @@ def test_an_emoji_cut_in_two_by_json_is_kept_as_spelled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["rows.tsv.gz", "rows.jsonl.gz", "rows.csv.gz"])
 def test_gzipped_text_is_unpacked(tmp_path: Path, name: str) -> None:
     separator = "\t" if "tsv" in name else ","
-    text = f"url{separator}text\nhttp://a/1{separator}one\n" if "json" not in name else '{"url": "http://a/1", "text": "one"}\n'
+    text = (
+        f"url{separator}text\nhttp://a/1{separator}one\n"
+        if "json" not in name
+        else '{"url": "http://a/1", "text": "one"}\n'
+    )
     outcome = _pass(tmp_path, name, gzip.compress(text.encode()))
     assert _urls_and_captions(outcome) == [(0, "http://a/1", "one")]
 
