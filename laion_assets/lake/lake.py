@@ -132,7 +132,7 @@ class Lake:
     def write_parquet(self, uri: str, frame: pl.DataFrame) -> int:
         """Publish a frame as parquet, the same bytes for the same rows; returns how many bytes."""
         with self.publish(uri) as path:
-            frame.rechunk().write_parquet(
+            frame.write_parquet(
                 path, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROW_GROUP_ROWS
             )
             return path.stat().st_size

@@ -38,14 +38,12 @@ def block_bytes(file_bytes: int) -> int:
 
 
 def polars_storage_options() -> dict[str, str]:
-    """The same endpoint for polars, which otherwise refuses one without TLS and insists on a region."""
+    """The same endpoint for polars, which otherwise knows only one of the two variables, and insists on a region."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     options = {"aws_region": region}
     endpoint = s3_endpoint()
     if endpoint:
         options["aws_endpoint_url"] = endpoint
-        if urlsplit(endpoint).scheme == "http":
-            options["aws_allow_http"] = "true"
     return options
 
 

@@ -65,7 +65,7 @@ def raw_metadata(
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         try:
             published = open_source(source, patience=patience)
-            part = published.list_parts().part(context.partition_key)
+            part = published.find_part(context.partition_key)
             yield _bring(context, published, part, lake.open(), key.path)
         except ChecksumError as error:
             # The check shows in the UI which part it was; the failure keeps the part from becoming an asset.

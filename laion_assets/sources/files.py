@@ -41,6 +41,10 @@ class LocalSource:
             raise SourceError(f"{self.spec.uri}: no part matches; {folder} holds {there}. Correct the source URI.")
         return Listing(self.spec.uri, None, refuse_repeated_keys(self.spec.uri, parts))
 
+    def find_part(self, key: str) -> PublishedPart:
+        """One part."""
+        return self.list_parts().part(key)
+
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Copy a part."""
         origin = _LocalOrigin(Path(part.uri))
@@ -85,6 +89,10 @@ class BucketSource:
     def list_parts(self) -> Listing:
         """All matching objects."""
         return self.patience.insist(self._list)
+
+    def find_part(self, key: str) -> PublishedPart:
+        """One part."""
+        return self.list_parts().part(key)
 
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Bring a part here, through a signed address: S3's own ranges and etags make it resumable."""

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from laion_assets import __version__
 from laion_assets.sources.patience import DEFAULT_PATIENCE, asked_pause_s
@@ -103,7 +104,6 @@ def request(
     Raises:
         SourceError: No answer, or redirects that lead nowhere. Any status is an answer.
     """
-    opener = _opener()
     first_headers: Mapping[str, str] | None = None
     for _ in range(_MAX_REDIRECTS):
         asked = urllib.request.Request(  # noqa: S310 (the scheme is checked on the way in and at each redirect)
@@ -112,7 +112,7 @@ def request(
             method=method,
         )
         with _network_errors(shown):
-            response = opener.open(asked, timeout=silence_s)
+            response = _opener(url).open(asked, timeout=silence_s)
         with contextlib.closing(response):
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
@@ -160,28 +160,29 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
-def without_query(url: str) -> str:
-    """A URL that can be shown: signatures and keys travel in the query."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-
-
 def quoted(url: str) -> str:
     """A URL as it may be sent: what is not allowed in one becomes %XX, what is already so stays."""
     return urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(url: str) -> urllib.request.OpenerDirector:
     """No redirect handler and no error handler: both are ours. Proxies come from the environment of this moment."""
     opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        urllib.request.UnknownHandler(),
-    ):
+    for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), urllib.request.UnknownHandler()):
         opener.add_handler(handler)
+    if url.startswith("https:"):
+        opener.add_handler(urllib.request.HTTPSHandler(context=_trust()))  # reading the authorities takes 10 ms
     return opener
+
+
+def _trust() -> ssl.SSLContext:
+    """The system's authorities, or those of SSL_CERT_FILE; certifi's on systems that have none."""
+    places = ssl.get_default_verify_paths()
+    if places.cafile or (places.capath and any(Path(places.capath).iterdir())):
+        return ssl.create_default_context()
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _redirected(url: str, location: str, shown: str) -> str:

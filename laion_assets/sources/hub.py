@@ -44,6 +44,10 @@ class HubSource:
         """All matching files at the commit the revision points to now."""
         return self.patience.insist(self._list)
 
+    def find_part(self, key: str) -> PublishedPart:
+        """One part; the hub lists a repository in pages of a thousand files, so this costs little less than all."""
+        return self.list_parts().part(key)
+
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Bring a part here, at the commit of its listing."""
         from huggingface_hub import hf_hub_url
@@ -181,7 +185,7 @@ class _Hub:
                 f"{shown}: the hub has disabled the repository (HTTP {status}). See {self.page} for the reason, or use "
                 "a mirror."
             )
-        if status == 401 and self.has_token and ("credentials" in message.lower() or "token" in message.lower()):
+        if status == 401 and self.has_token and code != "RepoNotFound":
             return SourceError(
                 f"{shown}: the hub does not know this token (HTTP 401). Make a new one at "
                 f"{self.endpoint}/settings/tokens and put it into HF_TOKEN."

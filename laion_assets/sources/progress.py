@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_EVERY_S = 10.0
-
 
 @dataclass
 class ProgressLog:
-    """Writes a line at most every ten seconds, so that a quick fetch writes none."""
+    """Writes a line now and then, and none for a quick fetch."""
 
     shown: str
     write: Callable[[str], None]
+    every_s: float = 10.0
     _last_s: float = field(default_factory=time.monotonic)
     _last_bytes: int | None = None
 
@@ -21,7 +20,7 @@ class ProgressLog:
         if self._last_bytes is None:
             self._last_bytes = held_bytes
         elapsed_s = time.monotonic() - self._last_s
-        if elapsed_s < _EVERY_S:
+        if elapsed_s < self.every_s:
             return
         speed = (held_bytes - self._last_bytes) / 1e6 / elapsed_s
         of_all = f" of {total_bytes / 1e6:,.0f}" if total_bytes else ""

@@ -5,7 +5,7 @@ after it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -80,11 +80,15 @@ class Listing:
         for part in self.parts:
             if part.key == key:
                 return part
-        known = ", ".join(part.key for part in self.parts[:3])
-        raise SourceError(
-            f"{self.source_uri}: no part {key!r} among the {len(self.parts)} published now ({known}, …). "
-            "Remove the partition, or point the source at the revision that had it."
-        )
+        raise no_such_part(self.source_uri, key, [part.key for part in self.parts])
+
+
+def no_such_part(source_uri: str, key: str, known: Sequence[str]) -> SourceError:
+    """The error for a partition that the source does not publish (any more)."""
+    return SourceError(
+        f"{source_uri}: no part {key!r} among the {len(known)} published now ({', '.join(known[:3])}, …). "
+        "Remove the partition, or point the source at the revision that had it."
+    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,13 @@ class Source(Protocol):
 
         Raises:
             SourceError: The source cannot be listed, lists nothing that matches, or two files would be the same part.
+        """
+
+    def find_part(self, key: str) -> PublishedPart:
+        """One part as it is published now, asking the source for no more than that takes.
+
+        Raises:
+            SourceError: As `list_parts`, or there is no such part (any more).
         """
 
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:

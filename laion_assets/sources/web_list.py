@@ -1,5 +1,6 @@
 """Parts at plain web addresses: one URL, or a list written with braces such as ``part-{00000..00127}.parquet``."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,11 @@ from laion_assets.sources.http import (
     refuse_failure,
     refuse_web_page,
     request,
-    without_query,
 )
 from laion_assets.sources.http_origin import HttpOrigin
 from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience
 from laion_assets.sources.patterns import expand_braces, has_magic, part_key, refuse_repeated_keys
-from laion_assets.sources.published import Fetched, Listing, OnProgress, PublishedPart, SourceError
+from laion_assets.sources.published import Fetched, Listing, OnProgress, PublishedPart, SourceError, no_such_part
 from laion_assets.sources.spec import SourceSpec
 from laion_assets.sources.transfer import download
 
@@ -38,59 +38,66 @@ class WebListSource:
 
     def list_parts(self) -> Listing:
         """Every address of the list, each of which must exist."""
-        base, _, query = self.spec.uri.partition("?")
-        if has_magic(base):
-            raise SourceError(
-                f"{without_query(self.spec.uri)}: a web server cannot be searched with * or [ ]. "
-                "Write the numbers out as {00000..00127}."
-            )
-        with ThreadPoolExecutor(_ASKING_AT_ONCE) as pool:
-            parts = list(pool.map(self._look, expand_braces(base)))
-            checksums = self._listed_checksums(parts)
-            # A publisher who put no checksum beside the first file put none beside the others.
-            if not any(checksums) and self._own_checksum(parts[0]):
-                checksums = list(pool.map(self._own_checksum, parts))
-        parts = [replace(part, sha256=checksum) for part, checksum in zip(parts, checksums, strict=True)]
-        uri = base + ("?…" if query else "")
-        return Listing(uri, None, refuse_repeated_keys(uri, parts))
+        return Listing(self._shown, None, self._looked_up(self._addresses()))
+
+    def find_part(self, key: str) -> PublishedPart:
+        """One part; the other addresses are not asked for."""
+        addresses = self._addresses()
+        for part in addresses:
+            if part.key == key:
+                return self._looked_up([part])[0]
+        raise no_such_part(self._shown, key, [part.key for part in addresses])
 
     def fetch(self, part: PublishedPart, destination: Path, *, on_progress: OnProgress | None = None) -> Fetched:
         """Bring a part here."""
         origin = HttpOrigin(locate=lambda: self._address(part.uri), shown=part.uri, silence_s=self.patience.silence_s)
         return download(origin, part, destination, patience=self.patience, on_progress=on_progress)
 
+    @property
+    def _shown(self) -> str:
+        return self.spec.uri.partition("?")[0]
+
+    def _addresses(self) -> Sequence[PublishedPart]:
+        """The list as it is written, nothing asked yet."""
+        if has_magic(self._shown):
+            raise SourceError(
+                f"{self._shown}: a web server cannot be searched with * or [ ]. "
+                "Write the numbers out as {00000..00127}."
+            )
+        parts = []
+        for uri in expand_braces(self._shown):
+            path = unquote(urlsplit(uri).path).lstrip("/")
+            parts.append(PublishedPart(key=part_key(path, self.spec.part_key), uri=uri, path=path))
+        return refuse_repeated_keys(self._shown, parts)
+
+    def _looked_up(self, parts: Sequence[PublishedPart]) -> tuple[PublishedPart, ...]:
+        """The same with sizes, marks and checksums."""
+        with ThreadPoolExecutor(_ASKING_AT_ONCE) as pool:
+            parts = list(pool.map(self._look, parts))
+            checksums = self._listed_checksums(parts)
+            # A publisher who put no checksum beside the first file put none beside the others.
+            if not any(checksums) and self._own_checksum(parts[0]):
+                checksums = list(pool.map(self._own_checksum, parts))
+        return tuple(replace(part, sha256=checksum) for part, checksum in zip(parts, checksums, strict=True))
+
     def _address(self, uri: str) -> str:
         """The URI with the query of the source, which may be a key and is in no record."""
         query = self.spec.uri.partition("?")[2]
         return quoted(uri + (f"?{query}" if query else ""))
 
-    def _look(self, uri: str) -> PublishedPart:
-        return self.patience.insist(lambda: self._look_once(uri))
+    def _look(self, part: PublishedPart) -> PublishedPart:
+        return self.patience.insist(lambda: self._look_once(part))
 
-    def _look_once(self, uri: str) -> PublishedPart:
-        with request("HEAD", self._address(uri), shown=uri, silence_s=self.patience.silence_s) as answer:
+    def _look_once(self, part: PublishedPart) -> PublishedPart:
+        address, shown, silence_s = self._address(part.uri), part.uri, self.patience.silence_s
+        with request("HEAD", address, shown=shown, silence_s=silence_s) as answer:
             if answer.status not in (405, 501):
-                return self._part(uri, answer, answer.content_length)
+                return _seen(part, answer, answer.content_length)
         # Some servers know no HEAD; the first byte of a GET says the same.
-        first = {"Range": "bytes=0-0"}
-        silence_s = self.patience.silence_s
-        with request("GET", self._address(uri), shown=uri, headers=first, silence_s=silence_s) as answer:
+        with request("GET", address, shown=shown, headers={"Range": "bytes=0-0"}, silence_s=silence_s) as answer:
             total = (answer.headers.get("Content-Range") or "").rpartition("/")[2]
             partial_size = int(total) if total.isdigit() else None
-            return self._part(uri, answer, partial_size if answer.status == 206 else answer.content_length)
-
-    def _part(self, uri: str, answer: Answer, size_bytes: int | None) -> PublishedPart:
-        refuse_failure(answer, uri)
-        refuse_web_page(answer, uri)
-        encoded = (answer.headers.get("Content-Encoding") or "identity").lower() != "identity"
-        path = unquote(urlsplit(uri).path).lstrip("/")
-        return PublishedPart(
-            key=part_key(path, self.spec.part_key),
-            uri=uri,
-            path=path,
-            size_bytes=None if encoded else size_bytes,
-            etag=answer.strong_etag,
-        )
+            return _seen(part, answer, partial_size if answer.status == 206 else answer.content_length)
 
     def _listed_checksums(self, parts: list[PublishedPart]) -> list[str | None]:
         folders = {part.uri.rpartition("/")[0] for part in parts}
@@ -112,3 +119,10 @@ class WebListSource:
                 return ""
 
         return self.patience.insist(ask)
+
+
+def _seen(part: PublishedPart, answer: Answer, size_bytes: int | None) -> PublishedPart:
+    refuse_failure(answer, part.uri)
+    refuse_web_page(answer, part.uri)
+    encoded = (answer.headers.get("Content-Encoding") or "identity").lower() != "identity"
+    return replace(part, size_bytes=None if encoded else size_bytes, etag=answer.strong_etag)

@@ -56,6 +56,16 @@ def test_names_are_sorted_and_only_of_files_directly_there(lake: Lake) -> None:
     assert not lake.exists(lake.uri(KEY, "folder"))
 
 
+def test_files_that_begin_with_a_dot_are_never_listed(lake: Lake) -> None:
+    import fsspec
+
+    lake.write_bytes(lake.uri(KEY, "a.parquet"), b"x")
+    for name in (".scratch-0.parquet", ".DS_Store"):
+        with fsspec.open(f"{lake.base_uri}/{'/'.join(KEY)}/{name}", "wb", use_listings_cache=False) as file:
+            file.write(b"x")
+    assert lake.list_names(KEY) == ["a.parquet"]
+
+
 def test_a_name_that_begins_like_another_is_another(lake: Lake) -> None:
     lake.write_bytes(lake.uri(KEY, "part-00001.parquet"), b"x")
     assert not lake.exists(lake.uri(KEY, "part-0000"))

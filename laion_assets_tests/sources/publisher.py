@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -79,7 +80,7 @@ class Publisher:
 
 
 @contextlib.contextmanager
-def serve(publisher: Publisher) -> Iterator[Publisher]:
+def serve(publisher: Publisher, *, tls: ssl.SSLContext | None = None) -> Iterator[Publisher]:
     """Serve on a free loopback port until the block ends."""
 
     class Handler(_Handler):
@@ -87,7 +88,9 @@ def serve(publisher: Publisher) -> Iterator[Publisher]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    publisher.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    publisher.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -208,7 +208,7 @@ def test_what_will_not_change_by_itself_is_not_retried(
     publisher: Publisher, instance: dg.DagsterInstance, lake: Lake, part: str
 ) -> None:
     if part == PART:
-        del publisher.files[f"/{OTHER_PART}.parquet"]
+        del publisher.files[f"/{PART}.parquet"]
     result = materialise(asset(publisher), instance, lake, part)
     words = "there is no such file (HTTP 404)" if part == PART else "no part 'part-00099' among the 2 published now"
     assert words in failure_of(result)

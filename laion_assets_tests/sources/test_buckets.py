@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.published import ChecksumError, Source, SourceError
 from laion_assets.sources.spec import SourceSpec
+from laion_assets_tests.lake.refusing_s3 import refusing_s3
 from laion_assets_tests.sources.conftest import QUICK
 from laion_assets_tests.sources.publisher import Fault, Publisher
 
@@ -89,6 +91,33 @@ def test_a_half_is_resumed_and_never_glued_to_another_version(bucket: Lake, tmp_
     bucket.write_bytes(bucket.uri(["laion"], "part-00000.parquet"), new)
     assert opened.fetch(opened.list_parts().parts[0], destination).resumed_from_bytes == 0
     assert destination.read_bytes() == new
+
+
+def test_what_was_fetched_is_not_fetched_again_after_the_lake_refused_it(
+    bucket: Lake, publisher: Publisher, endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    publisher.files["/x.parquet"] = CONTENT
+    publisher.files["/x.parquet.sha256"] = hashlib.sha256(CONTENT).hexdigest().encode()
+    opened = source(publisher.url + "/x.parquet")
+    part = opened.list_parts().parts[0]
+    uri = bucket.uri(["raw"], part.file_name)
+
+    def bring() -> int:
+        with bucket.publish_resumable(uri) as path:
+            return opened.fetch(part, path).resumed_from_bytes
+
+    with refusing_s3(403, "AccessDenied", methods=("PUT", "POST")) as refusing:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", refusing)
+        with pytest.raises(LakeError, match="S3 refused"):
+            bring()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    publisher.seen.clear()
+    assert bring() == len(CONTENT)
+    assert publisher.seen == []
+    assert bucket.read_bytes(uri) == CONTENT
+    assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 
 def test_checksums_beside_the_objects_are_used(bucket: Lake, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from laion_assets.sources.fetching import open_source
+from laion_assets.sources.files import _LocalOrigin
 from laion_assets.sources.published import ChecksumError, Source, SourceError
 from laion_assets.sources.spec import SourceSpec
 from laion_assets_tests.sources.conftest import QUICK
@@ -91,6 +92,22 @@ def test_a_changed_file_is_not_glued_to_what_was_copied_before(folder: Path, tmp
     fetched = opened.fetch(opened.list_parts().parts[0], destination)
     assert destination.read_bytes() == new
     assert fetched.resumed_from_bytes == 0
+
+
+def test_a_file_is_read_from_where_it_was_left_only_if_it_is_the_same(folder: Path) -> None:
+    origin = _LocalOrigin(folder / "part-00000.parquet")
+    with origin.open(0, None) as stream:
+        mark = stream.validator
+    with origin.open(10, mark) as stream:
+        assert (stream.start, next(stream.chunks)) == (10, (folder / "part-00000.parquet").read_bytes()[10:])
+    with origin.open(10, "another") as stream:
+        assert stream.start == 0
+
+
+def test_one_part_is_found_by_its_key(folder: Path) -> None:
+    assert source(folder).find_part("part-00001").path == "a/part-00001.parquet"
+    with pytest.raises(SourceError, match="no part 'part-00002' among the 2"):
+        source(folder).find_part("part-00002")
 
 
 def test_a_file_that_shrank_since_it_was_listed_is_not_taken(folder: Path, tmp_path: Path) -> None:

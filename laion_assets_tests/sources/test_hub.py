@@ -116,6 +116,17 @@ class TestListing:
         for revision in ("@main", "@v1.0", f"@{commit}"):
             assert source(revision=revision).list_parts().revision == commit
 
+    def test_what_a_branch_pointed_to_when_it_was_asked_for_is_what_is_listed_and_fetched(
+        self, hub: RunningSandbox, tmp_path: Path
+    ) -> None:
+        opened = source()
+        listing = opened.list_parts()
+        opened.fetch(listing.parts[0], tmp_path / "x")
+        paths = [entry["path"] for entry in asked(hub)]
+        assert paths[0].endswith("/revision/main") or paths[0].endswith(f"/datasets/{REPOSITORY}")
+        assert f"/tree/{listing.revision}" in paths[1]
+        assert f"/resolve/{listing.revision}/" in paths[2]
+
     def test_the_environment_of_this_moment_counts(
         self, hub: RunningSandbox, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,12 +2,14 @@
 
 import hashlib
 import random
+import ssl
 import time
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import trustme
 
 from laion_assets.sources.http import Secrets, origin_of
 from laion_assets.sources.http_origin import HttpOrigin
@@ -407,6 +409,27 @@ class TestSecrets:
         assert destination.read_bytes() == CONTENT
         assert [seen.headers.get("authorization") for seen in publisher.gets()] == [None]
         assert "hf_secret" not in repr(origin)
+
+    def test_a_certificate_nobody_vouches_for_is_refused_for_good(
+        self, destination: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        authority = trustme.CA()
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(tls)
+        with serve(Publisher(files={PATH: CONTENT}), tls=tls) as secure:
+            with pytest.raises(SourceError, match=r"certificate is not to be trusted \(.*SSL_CERT_FILE") as caught:
+                fetch(secure, destination)
+            assert not caught.value.retryable
+            assert secure.seen == []
+            authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+            secure.faults = [Fault(drop_after=1_000_000)]
+            fetch(secure, destination)
+            assert destination.read_bytes() == CONTENT
+            destination.unlink()
+            secure.faults = [Fault(status=302, headers={"Location": "http://127.0.0.1:9/x"})]
+            with pytest.raises(SourceError, match="redirected from https to http, which is not safe"):
+                fetch(secure, destination)
 
     @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:alert(1)"])
     def test_a_redirect_out_of_http_is_not_followed(

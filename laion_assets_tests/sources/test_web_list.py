@@ -95,6 +95,18 @@ def test_a_busy_server_does_not_pass_for_one_without_checksums(publisher: Publis
         listing(publisher)
 
 
+def test_for_one_part_the_others_are_not_asked_for(publisher: Publisher) -> None:
+    del publisher.files[f"/data/{name(11)}"]
+    part = source(publisher).find_part("part-00009")
+    assert (part.size_bytes, part.etag) == (1009, publisher.etag(f"/data/{name(9)}"))
+    assert {seen.path for seen in publisher.seen} == {
+        *(f"/data/{name(9)}{suffix}" for suffix in ("", ".sha256")),
+        "/data/SHA256SUMS",
+    }
+    with pytest.raises(SourceError, match="no part 'part-00099' among the 4 published now"):
+        source(publisher).find_part("part-00099")
+
+
 def test_a_missing_file_is_named(publisher: Publisher) -> None:
     with pytest.raises(SourceError, match=r"part-00012\.parquet: there is no such file \(HTTP 404\)\. Check") as caught:
         source(publisher, "/data/part-{00008..00012}.parquet").list_parts()
