@@ -2,8 +2,12 @@
 
 import asyncio
 import io
+import subprocess
+import sys
 import tempfile
+import textwrap
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -186,3 +190,42 @@ class Downloads:
 @pytest.fixture
 def downloads(tmp_path: Path, local_web: WebSpec) -> Downloads:
     return Downloads(tmp_path, local_web)
+
+
+_SESSION = """
+import resource, sys
+from pathlib import Path
+from laion_assets.shards import process
+from laion_assets.shards.job import Job
+from laion_assets.shards.session import DownloadError, run
+process.die_with_parent()
+if int(sys.argv[2]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    run(Job.from_json(Path(sys.argv[1]).read_text()), lambda line: print(line, flush=True))
+except DownloadError as error:
+    sys.exit(str(error))
+"""
+
+
+def start_session(job: Job, *, file_limit_bytes: int = 0) -> "subprocess.Popen[str]":
+    """Carry out a job in a process of its own, as the asset does, to be disturbed by a test."""
+    script = job.folder / "session.py"
+    # A file, because worker processes import the main module again.
+    script.write_text("if __name__ == '__main__':\n" + textwrap.indent(_SESSION.strip(), "    "))
+    job_file = job.folder / "job.json"
+    job_file.write_text(job.to_json())
+    return subprocess.Popen(
+        [sys.executable, str(script), str(job_file), str(file_limit_bytes)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Until something is so; generous, for busy machines."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
