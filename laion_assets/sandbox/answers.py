@@ -4,12 +4,12 @@ What the faults are, how frequent, and what a client must make of them is in ``f
 """
 
 import functools
-import html
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from laion_assets.sandbox.faults import FAULTS
+from laion_assets.sandbox.faults import FAULTS, Fault
+from laion_assets.sandbox.fixed_answers import FIXED_ANSWERS, ROBOTS_TAGS, html_page, redirect
 from laion_assets.sandbox.hosts import METADATA_SERVICE, PRIVATE_ADDRESS, Host
 from laion_assets.sandbox.images import Images
 from laion_assets.sandbox.messages import Answer, Request, head
@@ -19,12 +19,9 @@ from laion_assets.sandbox.rope import Rope
 CUT_AT = 0.6
 SLOW_FIRST_BYTE_S = 1.5
 GZIP_BOMB_MEGABYTES = 1024
-HTML_PAGE = b"""<!doctype html><html><head><title>%s</title><script>alert('from the sandbox')</script></head>
-<body><h1>%s</h1><p>This page is served by the laion-assets sandbox on this machine.</p></body></html>
-"""
-SVG = b"""<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="2000" height="1500">
-<script>alert(document.domain)</script><rect width="100%" height="100%" fill="teal"/></svg>
-"""
+
+Act = Callable[[int, Request], Answer]
+"""From a page's number and a request to the answer."""
 
 
 class Answers:
@@ -37,32 +34,60 @@ class Answers:
         self._hosts = hosts
         self._port = port
         self._asked: Counter[int] = Counter()
-        self._actors: list[Callable[[int, Request], Answer]] = [
-            getattr(self, f"_{fault.name}", self._image) for fault in FAULTS
-        ]
+        self._own_ways: dict[str, Act] = {
+            "redirect_loop": self._redirect_loop,
+            "redirect_to_private": self._redirect_to_private,
+            "redirected": self._redirected,
+            "redirected_twice": self._redirected_twice,
+            "cut_connection": self._cut_connection,
+            "reset_mid_body": self._reset_mid_body,
+            "announced_too_long": self._announced_too_long,
+            "announced_too_short": self._announced_too_short,
+            "endless_body": self._endless_body,
+            "gzip_bomb": self._gzip_bomb,
+            "rate_limited_once": self._rate_limited_once,
+            "unavailable_once": self._unavailable_once,
+            "slow_first_byte": self._slow_first_byte,
+            "no_ranges": self._no_ranges,
+            "chunked": self._chunked,
+            "until_close": self._until_close,
+            "gzip_unasked": self._gzip_unasked,
+            "wrong_content_type": self._wrong_content_type,
+        }
+        self._acts = [self._act(fault) for fault in FAULTS]
+
+    def _act(self, fault: Fault) -> Act:
+        """How a fault is acted out; those that lie in the URL or in the image itself are served as any good page."""
+        if fault.name in FIXED_ANSWERS:
+            answer = FIXED_ANSWERS[fault.name]
+            return lambda _page, _request: answer
+        if fault.name in ROBOTS_TAGS:
+            tags = ROBOTS_TAGS[fault.name]
+            return lambda page, request: self._image(page, request, *tags)
+        return self._own_ways.get(fault.name, self._image)
 
     def respond(self, request: Request) -> Answer:
         """The answer to one request."""
         page = page_number(request.target)
         if request.method not in (b"GET", b"HEAD"):
-            return _page(405, "method not allowed")
+            return html_page(405, "method not allowed")
         if page is None or page >= len(self._pages):
             return self._front_page(request)
         if request.target.startswith(b"/moved/"):
             return self._image(page, request)
         if request.target.startswith(b"/once/"):
-            return _redirect(302, self._elsewhere(page, "moved"))
+            return redirect(302, self._elsewhere(page, "moved"))
         if request.target.startswith(b"/round/"):
-            return _redirect(302, f"/and-round/-{page:08x}")
+            return redirect(302, f"/and-round/-{page:08x}")
         if request.target.startswith(b"/and-round/"):
-            return _redirect(302, f"/round/-{page:08x}")
+            return redirect(302, f"/round/-{page:08x}")
         fault = self._pages.fault[page]
-        return self._actors[fault](page, request) if fault >= 0 else self._image(page, request)
+        return self._acts[fault](page, request) if fault >= 0 else self._image(page, request)
 
     def _front_page(self, request: Request) -> Answer:
         if request.target.split(b"?")[0] in (b"/", b"/shop"):
-            return _page(200, "a host of the laion-assets sandbox")
-        return _page(404, "not found")
+            return html_page(200, "a host of the laion-assets sandbox")
+        return html_page(404, "not found")
 
     def _elsewhere(self, page: int, folder: str) -> str:
         host = self._hosts[(page * 7 + 3) % len(self._hosts)]
@@ -95,118 +120,10 @@ class Answers:
         """Head and body of a server that knows no ranges; the caller adds a length if there is one."""
         return head(200, f"Content-Type: {self._images.content_type(page)}", *headers), self._images.body(page)
 
-    # The link is dead.
-
-    def _not_found(self, _page_number: int, _request: Request) -> Answer:
-        return _page(404, "not found")
-
-    def _gone(self, _page_number: int, _request: Request) -> Answer:
-        return _page(410, "gone")
-
-    def _forbidden(self, _page_number: int, _request: Request) -> Answer:
-        return _page(403, "forbidden")
-
-    def _unauthorized(self, _page_number: int, _request: Request) -> Answer:
-        return _page(401, "log in", 'WWW-Authenticate: Basic realm="shop"')
-
-    def _legal_reasons(self, _page_number: int, _request: Request) -> Answer:
-        return _page(451, "not in your country")
-
-    def _bad_request(self, _page_number: int, _request: Request) -> Answer:
-        return _page(400, "bad request")
-
-    def _method_refused(self, _page_number: int, _request: Request) -> Answer:
-        return _page(405, "method not allowed", "Allow: POST")
-
-    # The server fails.
-
-    def _unavailable(self, _page_number: int, _request: Request) -> Answer:
-        return _page(503, "unavailable")
-
-    def _internal_error(self, _page_number: int, _request: Request) -> Answer:
-        return _page(500, "something broke")
-
-    def _bad_gateway(self, _page_number: int, _request: Request) -> Answer:
-        return _page(502, "bad gateway")
-
-    def _rate_limited(self, _page_number: int, _request: Request) -> Answer:
-        return _page(429, "slow down", "Retry-After: 1")
-
-    def _reset(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(reset=True)
-
-    def _closed(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(close=True)
-
-    def _garbage(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(b"\x00\x01\x02 this is not HTTP\r\n\r\n" * 20, close=True)
-
-    def _endless_headers(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(b"HTTP/1.1 200 OK\r\n", endless=b"X-Padding: " + b"x" * 1000 + b"\r\n")
-
-    # The server stalls.
-
-    def _silent(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(silent=True)
-
-    def _drip(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(
-            head(200, "Content-Type: image/jpeg", "Content-Length: 50000"),
-            Rope.of(b"\xff\xd8\xff\xe0" * 12500),
-            bytes_per_s=1,
-        )
-
-    def _drip_headers(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(head(200, *["X-Slow: yes"] * 400), bytes_per_s=1, drip_head=True)
-
-    # The answer is no image.
-
-    def _html_page(self, _page_number: int, _request: Request) -> Answer:
-        return _page(200, "this product is gone")
-
-    def _html_as_jpeg(self, _page_number: int, _request: Request) -> Answer:
-        body = HTML_PAGE % (b"image.jpg", b"no image here")
-        return Answer(head(200, "Content-Type: image/jpeg", f"Content-Length: {len(body)}"), Rope.of(body))
-
-    def _svg_script(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(head(200, "Content-Type: image/svg+xml", f"Content-Length: {len(SVG)}"), Rope.of(SVG))
-
-    def _empty_body(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(head(200, "Content-Type: image/jpeg", "Content-Length: 0"))
-
-    def _endless_garbage(self, _page_number: int, _request: Request) -> Answer:
-        return Answer(head(200, "Content-Type: application/octet-stream"), endless=b"\x00no image" * 7000)
-
-    # The publisher said no.
-
-    def _noai(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "X-Robots-Tag: noai")
-
-    def _noimageai(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "X-Robots-Tag: max-image-preview:large, noai, noimageai")
-
-    def _noindex(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "x-robots-tag: nofollow,NoIndex , noarchive")
-
-    def _noimageindex(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "X-Robots-Tag: nofollow", "X-Robots-Tag: noimageindex")
-
-    def _noml(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "X-Robots-Tag: noml")
-
-    def _other_bots_noai(self, page: int, request: Request) -> Answer:
-        return self._image(page, request, "X-Robots-Tag: otherbot: noai, noimageai")
-
     # Redirects.
 
-    def _redirect_to_missing(self, _page_number: int, _request: Request) -> Answer:
-        return _redirect(302, "/missing")
-
-    def _redirect_to_html(self, _page_number: int, _request: Request) -> Answer:
-        return _redirect(302, "/shop?from=image")
-
     def _redirect_loop(self, page: int, _request: Request) -> Answer:
-        return _redirect(302, f"/round/-{page:08x}")
+        return redirect(302, f"/round/-{page:08x}")
 
     def _redirect_to_private(self, page: int, _request: Request) -> Answer:
         targets = (
@@ -214,16 +131,13 @@ class Answers:
             f"http://{METADATA_SERVICE}/latest/meta-data/",
             f"http://[::1]:{self._port}/",
         )
-        return _redirect(302, targets[page % 3])
-
-    def _redirect_to_file(self, _page_number: int, _request: Request) -> Answer:
-        return _redirect(302, "file:///etc/passwd")
+        return redirect(302, targets[page % 3])
 
     def _redirected(self, page: int, _request: Request) -> Answer:
-        return _redirect((301, 302, 307, 308)[page % 4], self._elsewhere(page, "moved"))
+        return redirect((301, 302, 307, 308)[page % 4], self._elsewhere(page, "moved"))
 
     def _redirected_twice(self, page: int, _request: Request) -> Answer:
-        return _redirect(301, f"/once/-{page:08x}")
+        return redirect(301, f"/once/-{page:08x}")
 
     # A good header, a bad body.
 
@@ -269,10 +183,10 @@ class Answers:
         return refusal if self._asked[page] == 1 else self._image(page, request)
 
     def _rate_limited_once(self, page: int, request: Request) -> Answer:
-        return self._turned_away_once(page, request, _page(429, "slow down", "Retry-After: 1"))
+        return self._turned_away_once(page, request, html_page(429, "slow down", "Retry-After: 1"))
 
     def _unavailable_once(self, page: int, request: Request) -> Answer:
-        return self._turned_away_once(page, request, _page(503, "unavailable"))
+        return self._turned_away_once(page, request, html_page(503, "unavailable"))
 
     def _slow_first_byte(self, page: int, request: Request) -> Answer:
         answer = self._image(page, request)
@@ -297,17 +211,6 @@ class Answers:
     def _wrong_content_type(self, page: int, request: Request) -> Answer:
         wrong = ("text/html; charset=utf-8", "application/octet-stream", "text/plain", "image/jpg")[page % 4]
         return self._image(page, request, content_type=wrong)
-
-
-def _page(status: int, title: str, *headers: str) -> Answer:
-    body = HTML_PAGE % (html.escape(title).encode(), html.escape(title).encode())
-    return Answer(
-        head(status, "Content-Type: text/html; charset=utf-8", f"Content-Length: {len(body)}", *headers), Rope.of(body)
-    )
-
-
-def _redirect(status: int, location: str) -> Answer:
-    return Answer(head(status, f"Location: {location}", "Content-Length: 0"))
 
 
 def _as_chunks(body: Rope, size: int = 8192) -> Rope:
