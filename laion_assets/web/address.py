@@ -7,6 +7,7 @@ between the Python releases we support. https://www.iana.org/assignments/iana-ip
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 from laion_assets.web.failure import Failure
 from laion_assets.web.outcome import Outcome
@@ -59,12 +60,28 @@ _V4 = _Ranges(_BLOCKED_V4)
 _V6 = _Ranges(_BLOCKED_V6)
 
 
+REMEMBERED = 16_384
+"""Addresses whose judgement is kept: many URLs share few."""
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    # A zone ("fe80::1%eth0") names an interface of this machine, so it cannot be global, nor allowed by a network.
+    return None if "%" in address else ipaddress.ip_address(address)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _reason(address: str) -> str | None:
+    parsed = _parse(address)
+    return "bound to a network interface" if parsed is None else AddressGuard.reason(parsed)
+
+
 class AddressGuard:
     """Says of an address whether it may be talked to."""
 
     def __init__(self, allow_networks: Iterable[str] = ()) -> None:
         self._allowed = [ipaddress.ip_network(network) for network in allow_networks]
         self._exempt: set[tuple[str, int]] = set()
+        self._is_allowed = lru_cache(maxsize=REMEMBERED)(self._find_allowed)
 
     @property
     def allows_some(self) -> bool:
@@ -75,9 +92,13 @@ class AddressGuard:
         """Let one endpoint pass: a proxy that the user's environment names."""
         self._exempt.add((address, port))
 
-    def is_allowed(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    def allows(self, address: str) -> bool:
         """Whether the user allowed this address by its network, whatever it is."""
-        return any(address in network for network in self._allowed)
+        return bool(self._allowed) and self._is_allowed(address)
+
+    def _find_allowed(self, address: str) -> bool:
+        parsed = _parse(address)
+        return parsed is not None and any(parsed in network for network in self._allowed)
 
     def check(self, address: str, port: int, blocked_ports: frozenset[int]) -> None:
         """Let an endpoint pass or not.
@@ -85,13 +106,9 @@ class AddressGuard:
         Raises:
             Failure: ``blocked_address``, with the reason.
         """
-        if (address, port) in self._exempt:
+        if (address, port) in self._exempt or self.allows(address):
             return
-        # A zone ("fe80::1%eth0") names an interface of this machine, so it cannot be global.
-        parsed = None if "%" in address else ipaddress.ip_address(address)
-        if parsed is not None and self._allowed and self.is_allowed(parsed):
-            return
-        reason = "bound to a network interface" if parsed is None else self.reason(parsed)
+        reason = _reason(address)
         if reason is not None:
             raise Failure(Outcome.BLOCKED_ADDRESS, f"{address} is {reason}")
         if port in blocked_ports:

@@ -7,6 +7,7 @@ either answered, sent on to another host, or put back for another try.
 
 import asyncio
 import random
+import sys
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Iterable
 from itertools import islice
@@ -16,7 +17,6 @@ from typing_extensions import Self
 
 from laion_assets.web.address import AddressGuard
 from laion_assets.web.connection import Connections
-from laion_assets.web.deadline import timeout_at
 from laion_assets.web.exchange import Exchange, Found, Redirect
 from laion_assets.web.failure import Failure, explain
 from laion_assets.web.journey import Journey
@@ -46,6 +46,8 @@ TROUBLE = frozenset(
 )
 # A try is not worth starting with less than this share of the deadline left.
 WORTHWHILE_SHARE = 0.05
+# How late a time-out may be noticed.
+WATCH_INTERVAL_S = 0.05
 LANES_KEPT = 65_536
 MAX_SUSPENSION_S = 3_600.0
 ROBOTS_KEPT = 16_384
@@ -76,6 +78,7 @@ class GuardedClient:
         )
         self._workers: set[asyncio.Task[None]] = set()
         self._live: set[Journey] = set()
+        self._on_the_way: set[Journey] = set()
         self._unread_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._kicked = False
@@ -89,6 +92,7 @@ class GuardedClient:
         self._connections = Connections(self.spec, self._guard)
         self._exchange = Exchange(self.spec, self._connections)
         self._open = True
+        self._watchman = self._loop.create_task(self._watch())
         return self
 
     async def __aexit__(
@@ -99,10 +103,10 @@ class GuardedClient:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        workers = list(self._workers)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        tasks = [self._watchman, *self._workers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for journey in list(self._live):
             self._end(journey, Failure(Outcome.FAILED_HERE, "the client was closed before it was asked to the end"))
         await self._connections.close()
@@ -231,7 +235,7 @@ class GuardedClient:
 
     def _is_ours(self, target: Target) -> bool:
         """A sandbox or an intranet by the user's own word: asked side by side as politely, but not slowed down."""
-        return target.address is not None and self._guard.allows_some and self._guard.is_allowed(target.address)
+        return target.address is not None and self._guard.allows(target.host)
 
     def _read(self, size: int) -> None:
         """Bodies were picked up."""
@@ -277,13 +281,15 @@ class GuardedClient:
 
     async def _work(self, journey: Journey, lane: Lane) -> None:
         """Take turns until there is none to take."""
-        schedule = self._schedule
+        schedule, on_the_way, worker = self._schedule, self._on_the_way, asyncio.current_task()
         while True:
             try:
                 if not journey.done:
-                    journey.task = asyncio.current_task()
+                    journey.task = worker
+                    on_the_way.add(journey)
                     await self._turn(journey, lane)
             finally:
+                on_the_way.discard(journey)
                 journey.task = None
                 schedule.give_back(lane)
             turn = None if self._is_full else schedule.take(self._loop.time())
@@ -301,17 +307,21 @@ class GuardedClient:
             self._end(journey, Failure(Outcome.HOST_SUSPENDED, f"{lane.host} failed too often in a row"))
             return
         journey.attempts += 1
+        journey.too_late = False
         journey.deadline = began + spec.deadline_s - journey.spent_s
+        journey.wait_for("a connection", journey.deadline)
         result: Found | Redirect | Failure
         try:
-            async with timeout_at(journey.deadline) as journey.watch:
-                result = await self._exchange.ask(journey, last_in_line=not lane.jobs)
-        except (TimeoutError, asyncio.TimeoutError) as error:
-            result = explain(error) if isinstance(error, OSError) and error.errno else self._too_late(journey)
+            result = await self._exchange.ask(journey, last_in_line=not lane.jobs)
+        except asyncio.CancelledError:
+            if not journey.too_late or journey.done or not self._open:
+                raise
+            if sys.version_info >= (3, 11) and journey.task is not None:
+                journey.task.uncancel()
+            result = Failure(Outcome.TIMED_OUT, f"gave up waiting for {journey.waits_for}")
         except Exception as error:  # noqa: BLE001 - whatever it is, this URL has one outcome and the others go on
             result = explain(error)
         now = self._loop.time()
-        journey.watch = None
         journey.spent_s += now - began
         if isinstance(result, Failure):
             self._failed(journey, lane, result, now)
@@ -322,8 +332,13 @@ class GuardedClient:
         else:
             self._redirected(journey, result)
 
-    def _too_late(self, journey: Journey) -> Failure:
-        return Failure(Outcome.TIMED_OUT, f"gave up waiting for {journey.waits_for}")
+    async def _watch(self) -> None:
+        """Stop what waits too long. One look at everything on its way is cheaper than three timers for each of it."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            now = self._loop.time()
+            for journey in list(self._on_the_way):
+                journey.stop(now)
 
     def _redirected(self, journey: Journey, redirect: Redirect) -> None:
         try:

@@ -44,7 +44,7 @@ class Connections:
     """The pool of connections and everything that guards it."""
 
     def __init__(self, spec: WebSpec, guard: AddressGuard) -> None:
-        self._spec = spec
+        self._loop = asyncio.get_running_loop()
         self._guard = guard
         self._proxies = _environment_proxies() if spec.trust_environment_proxies else {}
         proxy_hosts = {url.raw_host or "" for url in self._proxies.values()}
@@ -71,7 +71,6 @@ class Connections:
             auto_decompress=False,
             trust_env=False,
             headers={"User-Agent": spec.user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
-            skip_auto_headers=("Content-Type",),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=spec.connect_s),
             max_line_size=spec.max_header_bytes,
             max_field_size=spec.max_header_bytes,
@@ -97,13 +96,11 @@ class Connections:
 
         Redirects are not followed, cookies not kept, and nothing of where we come from is told.
         """
-        target, watch = journey.target, journey.watch
-        if target is None or watch is None:
-            raise TypeError("a journey must have a target and a watch before it begins")
+        target = journey.target
+        if target is None:
+            raise TypeError("a journey must have a target before it begins")
         _ON_THE_WAY.set(journey)
-        journey.waits_for = "a connection"
-        now = asyncio.get_running_loop().time()
-        watch.reschedule(min(journey.deadline, now + self._connect_s))
+        journey.wait_for("a connection", self._loop.time() + self._connect_s)
         response = await self._session.get(
             target.url,
             headers=headers,
@@ -111,8 +108,7 @@ class Connections:
             proxy=self._proxy_for(target) if self._proxies else None,
             read_bufsize=BODY_BUFFER_BYTES if journey.request.more is None else PREFIX_BUFFER_BYTES,
         )
-        journey.waits_for = "the rest of the body"
-        watch.reschedule(journey.deadline)
+        journey.wait_for("the rest of the body", journey.deadline)
         return response
 
     async def close(self) -> None:
@@ -142,9 +138,7 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         journey = _ON_THE_WAY.get()
         journey.requests += 1
-        journey.waits_for = "the first byte"
-        if journey.watch is not None:
-            journey.watch.reschedule(min(journey.deadline, self._loop.time() + self._first_byte_s))
+        journey.wait_for("the first byte", self._loop.time() + self._first_byte_s)
         return connection
 
 

@@ -1,9 +1,8 @@
-"""One URL on its way to its answer: what was asked of it so far, and what that cost."""
+"""One URL on its way to its answer: what was asked of it so far, what that cost, and what it is waiting for."""
 
 import asyncio
 from collections.abc import Callable
 
-from laion_assets.web.deadline import Timeout
 from laion_assets.web.request import Answer, Request
 from laion_assets.web.url import Target
 
@@ -26,8 +25,9 @@ class Journey:
         "status",
         "target",
         "task",
+        "too_late",
+        "until",
         "waits_for",
-        "watch",
     )
 
     def __init__(self, request: Request, finish: Callable[[Answer], None], *, for_robots: bool = False) -> None:
@@ -40,11 +40,13 @@ class Journey:
         self.done = False
         self.task: asyncio.Task[None] | None = None
         """The worker that is on it right now."""
-        self.watch: Timeout | None = None
         self.deadline = 0.0
         """When, on the loop's clock, its time is up if it goes on without standing in line."""
-        self.waits_for = "a connection"
-        """What a time-out will be said to have waited for."""
+        self.until = 0.0
+        """When what it is waiting for must have come."""
+        self.waits_for = ""
+        self.too_late = False
+        """It was stopped because what it waited for did not come."""
         self.ranges = request.more is not None and not for_robots
         """Ask for ranges; given up for a server that answers them wrongly."""
         self.attempts = 0
@@ -53,6 +55,17 @@ class Journey:
         self.bytes_read = 0
         self.spent_s = 0.0
         self.status: int | None = None
+
+    def wait_for(self, what: str, until: float) -> None:
+        """Say what is waited for, and when to stop waiting."""
+        self.waits_for = what
+        self.until = min(until, self.deadline)
+
+    def stop(self, now: float) -> None:
+        """Interrupt it if it waited too long."""
+        if now >= self.until and self.task is not None and not self.too_late:
+            self.too_late = True
+            self.task.cancel()
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""

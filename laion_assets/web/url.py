@@ -8,6 +8,7 @@ here, and addresses are not judged here.
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urljoin
 
 import idna
@@ -30,15 +31,8 @@ BLOCKED_PORTS = frozenset((
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Nine in ten published URLs are of this plain form and need none of the work below.
-_PLAIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9_.-]*[a-z][a-z0-9_-]*))(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[!$-;=@-\[\]_a-z~]*)?(?P<query>\?[!$-;=?@-\[\]_a-z~]*)?\Z"
-)
-_PLAIN_V4 = re.compile(
-    r"(?P<scheme>https?)://(?P<host>(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3})(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[!$-;=@-\[\]_a-z~]*)?(?P<query>\?[!$-;=?@-\[\]_a-z~]*)?\Z"
-)
+# Nine in ten published URLs are of this plain form, where nothing but the host needs a closer look.
+_PLAIN = re.compile(r"(https?)://([a-z0-9_.-]+)(?::([0-9]{1,5}))?(/[!$-;=@-\[\]_a-z~]*)?(\?[!$-;=?@-\[\]_a-z~]*)?\Z")
 _PARTS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*):[/]*(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
@@ -70,18 +64,26 @@ def parse_url(text: str) -> Target:
     Raises:
         Failure: ``invalid_url`` if there is nothing to ask for.
     """
-    if len(text) <= MAX_URL_CHARS and (plain := _PLAIN.match(text) or _PLAIN_V4.match(text)) is not None:
-        scheme, host, digits = plain["scheme"], plain["host"], plain["port"]
-        port = int(digits) if digits else DEFAULT_PORTS[scheme]
-        address = None
-        if plain.re is _PLAIN_V4:
-            address = ipaddress.IPv4Address(host) if max(map(int, host.split("."))) < 256 else None
-            known = address is not None
-        else:
-            known = not _ends_in_number(host) and len(host) <= 253 and _HOST.fullmatch(host) is not None
-        if known and port < 65_536:
-            return _target(scheme, host, port, address, plain["path"] or "/", plain["query"] or "")
+    plain = _PLAIN.match(text)
+    if plain is not None and len(text) <= MAX_URL_CHARS:
+        scheme, name, digits, path, query = plain.groups()
+        known = _plain_origin(scheme, name, digits)
+        if known is not None:
+            host, port, address = known
+            return _target(scheme, host, port, address, path or "/", query or "")
     return _parse_carefully(text)
+
+
+@lru_cache(maxsize=16_384)
+def _plain_origin(
+    scheme: str, name: str, digits: str | None
+) -> tuple[str, int, ipaddress.IPv4Address | ipaddress.IPv6Address | None] | None:
+    """What the careful way says about a plain host and port; remembered, as many URLs share few hosts."""
+    try:
+        target = _parse_carefully(f"{scheme}://{name}:{digits or DEFAULT_PORTS[scheme]}")
+    except Failure:
+        return None
+    return target.host, target.port, target.address
 
 
 def join_url(base: Target, location: str) -> Target:

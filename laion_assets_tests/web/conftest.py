@@ -30,9 +30,19 @@ async def _and_nothing_left(main: Coroutine[Any, Any, T]) -> T:
     return result
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_loops: run on asyncio's own loop too, not only on uvloop's")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "run" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_loops") is not None
+        metafunc.parametrize("run", ["asyncio", "uvloop"] if both else ["uvloop"], indirect=True)
+
+
+@pytest.fixture
 def run(request: pytest.FixtureRequest) -> Run[Any]:
-    """Runs a coroutine on each of the loops our callers use."""
+    """Runs a coroutine to its end on the loop our callers use, or on either for tests marked so."""
     if request.param == "uvloop":
         return lambda main: uvloop.run(_and_nothing_left(main))
     return lambda main: asyncio.run(_and_nothing_left(main))
@@ -43,9 +53,9 @@ def impatient() -> WebSpec:
     """Allowed on loopback, asks once, gives up soon."""
     return WebSpec(
         allow_networks=LOOPBACK,
-        deadline_s=1.5,
-        connect_s=0.5,
-        first_byte_s=0.5,
+        deadline_s=0.9,
+        connect_s=0.4,
+        first_byte_s=0.4,
         dns_s=1.0,
         attempts=1,
         backoff_s=0.0,

@@ -63,6 +63,14 @@ class Site:
         return [seen.path for seen in self.seen]
 
 
+async def eventually(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
+    """Wait for something that happens soon; how soon depends on what else the machine does."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it never happened"
+        await asyncio.sleep(0.01)
+
+
 def head(status: int = 200, headers: Iterable[tuple[str, str]] = (), *, length: int | None = None) -> bytes:
     """Status line and headers of an answer."""
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{key}: {value}" for key, value in headers)]

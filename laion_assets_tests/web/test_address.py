@@ -112,6 +112,7 @@ TRICKS = [
 ]
 
 
+@pytest.mark.both_loops
 def test_at_least_thirty_address_tricks_are_each_refused_without_a_connection(run: Run[None]) -> None:
     async def main() -> None:
         async with serve(always(plain(200, body=b"secret"))) as site, GuardedClient() as client:

@@ -13,7 +13,7 @@ from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer, Request
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
-from laion_assets_tests.web.sites import LOOPBACK, Seen, Site, always, plain, ranged, serve
+from laion_assets_tests.web.sites import LOOPBACK, Seen, Site, always, eventually, plain, ranged, serve
 from laion_assets_tests.web.test_faults import FAULTS
 
 OPEN = WebSpec(allow_networks=LOOPBACK, attempts=1)
@@ -71,6 +71,7 @@ def test_an_endless_stream_is_taken_in_only_so_far_ahead(run: Run[int]) -> None:
     assert run(main()) <= 50
 
 
+@pytest.mark.both_loops
 def test_leaving_a_stream_early_gives_up_what_was_under_way(run: Run[None]) -> None:
     async def slow(_: Seen, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
@@ -79,18 +80,16 @@ def test_leaving_a_stream_early_gives_up_what_was_under_way(run: Run[None]) -> N
     async def main() -> None:
         async with serve(slow) as site, GuardedClient(OPEN) as client:
             asking = asyncio.ensure_future(anext(client.answers([Request(site.url(f"/{n}")) for n in range(100)])))
-            await asyncio.sleep(0.1)
-            assert site.connections > 0
+            await eventually(lambda: site.connections > 0)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-            await asyncio.sleep(0.05)
-            assert not client._live
-            assert not client._workers
+            await eventually(lambda: not client._live and not client._workers)
 
     run(main())
 
 
+@pytest.mark.both_loops
 def test_giving_up_on_one_url_frees_its_place_for_the_next(run: Run[Answer]) -> None:
     async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
         if seen.path == "/slow":
@@ -102,19 +101,20 @@ def test_giving_up_on_one_url_frees_its_place_for_the_next(run: Run[Answer]) -> 
         spec = WebSpec(allow_networks=LOOPBACK, per_host=1, concurrency=1)
         async with serve(handler) as site, GuardedClient(spec) as client:
             slow = asyncio.create_task(client.fetch(site.url("/slow")))
-            await asyncio.sleep(0.05)
+            await eventually(lambda: site.paths == ["/slow"])
             queued = asyncio.create_task(client.fetch(site.url("/queued")))
             fast = asyncio.create_task(client.fetch(site.url("/fast")))
-            await asyncio.sleep(0.05)
+            await eventually(lambda: len(client._live) == 3)
             slow.cancel()
             queued.cancel()
-            answer = await asyncio.wait_for(fast, 2)
+            answer = await asyncio.wait_for(fast, 20)
             assert "/queued" not in site.paths
             return answer
 
     assert run(main()).outcome is Outcome.OK
 
 
+@pytest.mark.both_loops
 def test_closing_ends_what_is_under_way_with_an_answer(run: Run[list[Answer]]) -> None:
     async def slow(_: Seen, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
@@ -123,7 +123,7 @@ def test_closing_ends_what_is_under_way_with_an_answer(run: Run[list[Answer]]) -
         async with serve(slow) as site:
             async with GuardedClient(OPEN) as client:
                 tasks = [asyncio.create_task(client.fetch(site.url(f"/{n}"))) for n in range(20)]
-                await asyncio.sleep(0.05)
+                await eventually(lambda: site.seen)
             return list(await asyncio.gather(*tasks))
 
     answers = run(main())

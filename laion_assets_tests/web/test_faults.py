@@ -170,6 +170,7 @@ def ask(run: Run[Answer], spec: WebSpec, write: Writes, *, prefix: bool = False,
     return run(main())
 
 
+@pytest.mark.both_loops
 @pytest.mark.parametrize(("write", "outcome", "error"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
 def test_a_fault_has_its_word_and_its_raw_error(
     run: Run[Answer], impatient: WebSpec, write: Writes, outcome: Outcome, error: str

@@ -40,6 +40,7 @@ def after(seconds: float, answer: bytes = plain(200, body=b"x")) -> Handler:
     return handler
 
 
+@pytest.mark.both_loops
 def test_a_host_never_sees_more_of_us_at_once_than_agreed(run: Run[Site]) -> None:
     site: Site
 
@@ -257,7 +258,7 @@ def test_all_tries_together_keep_to_one_deadline(run: Run[Answer]) -> None:
 
     answer = run(main())
     assert answer.outcome is Outcome.TIMED_OUT
-    assert answer.requests == 3
+    assert answer.requests in {2, 3}
     assert 0.55 < answer.seconds < 1.0
 
 

@@ -54,6 +54,7 @@ def test_aliases_are_followed(run: Run[list[str]]) -> None:
     assert run(resolving("img.example", only(alias, a("cdn.example", "93.184.216.34")))()) == ["93.184.216.34"]  # type: ignore[arg-type]
 
 
+@pytest.mark.both_loops
 @pytest.mark.parametrize(
     ("zone", "outcome", "finding"),
     [
@@ -161,6 +162,7 @@ def test_localhost_is_never_asked_of_a_name_server(run: Run[list[str]]) -> None:
     assert failure.outcome is Outcome.BLOCKED_ADDRESS
 
 
+@pytest.mark.both_loops
 def test_rebinding_between_check_and_connection_does_not_get_through(
     run: Run[tuple[list[Answer], int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +270,7 @@ def test_giving_up_on_a_name_does_not_take_the_answer_from_others(run: Run[list[
     assert run(main()) == ["93.184.216.34"]
 
 
+@pytest.mark.both_loops
 def test_a_client_that_closes_while_names_are_asked_leaves_nothing_behind(run: Run[Answer]) -> None:
     async def main() -> Answer:
         async with serve_names(lambda *_: None) as names:
