@@ -19,7 +19,7 @@ from laion_assets.web.address import AddressGuard
 from laion_assets.web.connection import Connections
 from laion_assets.web.exchange import Exchange, Found, Redirect
 from laion_assets.web.failure import Failure, explain
-from laion_assets.web.journey import Journey
+from laion_assets.web.journey import AN_ADDRESS, Journey
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import (
     FIRST_PREFIX_BYTES,
@@ -318,7 +318,9 @@ class GuardedClient:
                 raise
             if sys.version_info >= (3, 11) and journey.task is not None:
                 journey.task.uncancel()
-            result = Failure(Outcome.TIMED_OUT, f"gave up waiting for {journey.waits_for}")
+            ours = journey.waits_for == AN_ADDRESS
+            outcome = Outcome.RESOLVER_FAILED if ours else Outcome.TIMED_OUT
+            result = Failure(outcome, f"gave up waiting for {journey.waits_for}")
         except Exception as error:  # noqa: BLE001 - whatever it is, this URL has one outcome and the others go on
             result = explain(error)
         now = self._loop.time()

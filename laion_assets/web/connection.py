@@ -18,7 +18,7 @@ from yarl import URL
 
 from laion_assets.web.address import AddressGuard
 from laion_assets.web.failure import Failure
-from laion_assets.web.journey import Journey
+from laion_assets.web.journey import AN_ADDRESS, Journey
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.resolver import GuardedResolver
 from laion_assets.web.spec import WebSpec
@@ -49,7 +49,7 @@ class Connections:
         self._proxies = _environment_proxies() if spec.trust_environment_proxies else {}
         proxy_hosts = {url.raw_host or "" for url in self._proxies.values()}
         self._proxy_hosts = frozenset(proxy_hosts)
-        self._resolver = GuardedResolver(
+        self._resolver = _TellingResolver(
             guard, nameservers=spec.nameservers, timeout_s=spec.dns_s, trusted_hosts=proxy_hosts
         )
         for url in self._proxies.values():
@@ -125,6 +125,19 @@ class Connections:
         if urllib.request.proxy_bypass(f"{target.host}:{target.port}"):
             return None
         return self._proxies.get(target.url.scheme) or self._proxies.get("all")
+
+
+class _TellingResolver(GuardedResolver):
+    """Tells the journey under way that its name is being looked up: whose time runs out here blames our resolver."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        journey = _ON_THE_WAY.get()
+        waited_for, journey.waits_for = journey.waits_for, AN_ADDRESS
+        found = await super().resolve(host, port, family)
+        journey.waits_for = waited_for
+        return found
 
 
 class _Connector(aiohttp.TCPConnector):

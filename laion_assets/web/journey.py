@@ -6,6 +6,9 @@ from collections.abc import Callable
 from laion_assets.web.request import Answer, Request
 from laion_assets.web.url import Target
 
+AN_ADDRESS = "the address of its host"
+"""What a journey waits for while its host's name is looked up."""
+
 
 class Journey:
     """Mutable, private to the client; a request and an answer are its ends."""

@@ -280,3 +280,16 @@ def test_a_client_that_closes_while_names_are_asked_leaves_nothing_behind(run: R
             return await task
 
     assert run(main()).outcome is Outcome.FAILED_HERE
+
+
+@pytest.mark.both_loops
+def test_a_deadline_that_ends_while_a_name_is_asked_blames_the_resolver(run: Run[Answer]) -> None:
+    async def main() -> Answer:
+        async with serve_names(lambda *_: None) as names:
+            spec = WebSpec(nameservers=(names.address,), dns_s=5.0, deadline_s=1.0)
+            async with GuardedClient(spec) as client:
+                return await client.fetch("http://silent.example/")
+
+    answer = run(main())
+    assert answer.outcome is Outcome.RESOLVER_FAILED
+    assert "the address of its host" in (answer.error or "")
