@@ -147,6 +147,9 @@ def test_what_resolve_says_about_a_large_file(sandbox: RunningSandbox, api: "HfA
     assert file.status == 200
     assert file.header("ETag") == f'"{digest}"'
     assert file.body == parts[0].read_bytes()
+    # A signed address takes no token, so that a client sending it there is found out; and no other signature.
+    assert ask(answer.header("Location"), "Authorization: Bearer hf_sandbox").status == 403
+    assert ask(answer.header("Location") + "0").status == 403
 
 
 def test_ranges_are_served_unless_the_file_has_changed(sandbox: RunningSandbox, parts: list[Path]) -> None:
