@@ -125,7 +125,7 @@ def test_host_shares_are_those_of_high_resolution_rows(rows: pl.DataFrame, large
     assert sum(shares[:10]) == pytest.approx(0.34)
     assert sum(shares) == pytest.approx(1)
     assert shares == sorted(shares, reverse=True)
-    # A long tail: the hundred smallest of four hundred share what the two after the largest have.
+    # A long tail: the hundred smallest of four hundred share about what the two after the largest have.
     assert sum(shares[-100:]) == pytest.approx(0.071, abs=0.002)
     hosts = rows.select(pl.col("URL").str.extract(r"^\w+://([^:/]+)")).to_series().value_counts(normalize=True)
     largest = hosts.sort("proportion", descending=True).head(1).row(0)
