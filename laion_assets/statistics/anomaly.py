@@ -45,6 +45,9 @@ def anomaly(evidence: Evidence, historical: list[Class], short_side: list[Class]
         short_side=short_side[0].views,
         kinds=[_kind(evidence, kind, is_historical, historical[0].views) for kind in Kind],
         genuinely_small=evidence.sample.share(evidence.has(genuine), evidence.sized),
+        genuine_within_historical=evidence.sample.share(evidence.has(genuine), evidence.has(is_historical))
+        if evidence.has(is_historical).any()
+        else None,
         examples=[example for kind in Kind for example in _examples(evidence, kind)],
     )
 

@@ -107,8 +107,12 @@ def _headline(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     elif genuine == share.count:
         template = start + "real: every one of those rows declares a side below {edge} px."
     else:
-        template = start + "part artefact, part real: {genuine} of the rows do declare a side below {edge} px."
-        places["genuine"] = "anomaly/genuinely_small percent"
+        template = (
+            "Of the {share} that size classes by both sides call “<\u00a0{edge}”, {straddling} are an artefact; "
+            "{genuine} declare a side below {edge} px."
+        )
+        places["straddling"] = "anomaly/kinds/straddles_buckets/within_historical percent"
+        places["genuine"] = "anomaly/genuine_within_historical percent"
     return [say(document, "headline", template, **places)]
 
 

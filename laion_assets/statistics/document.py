@@ -259,6 +259,8 @@ class Anomaly(Frozen):
     genuinely_small: Share
     """Share of the sampled rows that the historical scheme calls too small and whose declared short side is so. With
     ``straddles_buckets`` it adds up to the historical figure."""
+    genuine_within_historical: Share | None
+    """The same, of the sampled rows that the historical scheme calls too small."""
     examples: list[Example]
 
 
@@ -383,7 +385,7 @@ class Statistics(Frozen):
     captions: Captions
     scores: list[Score]
     similarity_cutoffs: dict[str, float]
-    """The lower quartile of similarity, rounded down to 0.01, for ``en`` and ``other``: where "raising" it starts."""
+    """The lower quartile of similarity, rounded down to 0.001, for ``en`` and ``other``: where "raising" it starts."""
     criteria: list[Criterion]
     yields: list[Yield]
     sample_sizes: list[SampleSize]

@@ -13,16 +13,18 @@ from laion_assets.statistics.display import count, full_count
 from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
 from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
 from laion_assets.statistics.pictured import Pictured
-from laion_assets.statistics.theme import LIGHT, NOTE, Theme
+from laion_assets.statistics.theme import COLOURS, LIGHT, NOTE, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
 
 Draw = Callable[["Axes", Theme, Pictured], None]
 
 DPI = 144
 WIDTH_IN, HEIGHT_IN = 12.5, 17.4
+TITLE_IN = 0.56
 
 PANELS: dict[str, tuple[Draw, float, float]] = {
     "width": (partial(draw_distribution, measure="width"), 5.2, 3.2),
@@ -69,35 +71,50 @@ def analysis_png(data: Pictured) -> bytes:
 
 
 def panel_png(name: str, data: Pictured, theme: Theme) -> bytes:
-    """One panel alone, on a palette of colours to keep it small."""
+    """One panel alone."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     draw, width, height = PANELS[name]
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
+    # Titles stand above the axes, outside of what the layout looks after.
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - TITLE_IN / height), w_pad=0.06, h_pad=0.04)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout=layout)
     draw(figure.add_subplot(), theme, data)
-    return _reduced(_png(figure))
+    return _opaque(_png(figure))
 
 
 def preview_png(picture: bytes, *, width_px: int = 900) -> bytes:
     """The figure smaller, for places that keep a copy of every run's picture."""
     from PIL import Image
 
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_palette())
     with Image.open(io.BytesIO(picture)) as image:
         height = round(image.height * width_px / image.width)
         small = image.convert("RGB").resize((width_px, height), Image.Resampling.LANCZOS)
-    return _encoded(small.quantize(64, dither=Image.Dither.NONE))
+    return _encoded(small.quantize(palette=palette, dither=Image.Dither.NONE))
 
 
-def _reduced(picture: bytes) -> bytes:
+def _palette() -> list[int]:
+    """Our colours, each on its way to white and to black, and greys: a palette counted from pixels loses rare ones."""
+    steps = [level / 20 for level in range(21)]
+    colours = [tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in COLOURS]
+    mixed = [round(part + (255 - part) * step) for colour in colours for step in steps for part in colour]
+    dark = [round(part * step) for colour in colours for step in (0.25, 0.5, 0.75) for part in colour]
+    greys = [round(255 * level / 63) for level in range(64) for _ in range(3)]
+    return [*mixed, *dark, *greys]
+
+
+def _opaque(picture: bytes) -> bytes:
     from PIL import Image
 
     with Image.open(io.BytesIO(picture)) as image:
-        return _encoded(image.convert("RGB").quantize(128, dither=Image.Dither.NONE))
+        return _encoded(image.convert("RGB"))
 
 
-def _encoded(image: "object") -> bytes:
+def _encoded(image: "Image.Image") -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)  # type: ignore[attr-defined]
+    image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

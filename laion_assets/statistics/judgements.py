@@ -28,6 +28,7 @@ MANY_OUR_FAULT = 0.01
 MANY_QUARANTINED = 0.01
 PRECISE_HALF_WIDTH = 0.01
 MANY_MATCHES = 0.95
+SOME_MATCHES = 0.8
 MATERIAL_GAP = 0.01
 
 
@@ -54,8 +55,10 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if held.count == held.n:
         template = f"Every one of the {{n}} {whose} rows declares both sides at {{side}} px or more, as promised."
         return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
-    template = f"Only {{share}} of the {{n}} {whose} rows declare the promised {{side}} px on both sides."
-    return [("limit", say(document, "promise", template, share=f"{path} percent", n=f"{path}/n count", **side))]
+    template = f"The promise is broken: {{few}} of the {{n}} {whose} rows ({{share}}) declare a side below {{side}} px."
+    path = f"anomaly/kinds/declared_below_minimum/{'declared_all' if views.declared_all else 'share'}"
+    places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
+    return [("limit", say(document, "promise", template, **places, **side))]
 
 
 def _true_size(found: Statistics, document: dict[str, Any]) -> list[Judged]:
@@ -132,7 +135,10 @@ def _matches(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if exact.low >= MANY_MATCHES:
         template = "Declared sizes can be trusted where the image still exists: {share} match to the pixel."
         return [("strength", say(document, "matches", template, **places))]
-    template = "Declared sizes cannot be relied on: only {share} of the reachable images have exactly that size."
+    if exact.low >= SOME_MATCHES:
+        template = "Declared sizes are a good guess, not a fact: {share} of the reachable images have that very size."
+    else:
+        template = "Declared sizes cannot be relied on: only {share} of the reachable images have that very size."
     return [("limit", say(document, "matches", template, **places))]
 
 

@@ -1,5 +1,7 @@
 """Panels about sizes: distributions, size classes, shapes."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from laion_assets.statistics.display import NBSP, percent, pixels
@@ -16,8 +18,6 @@ _TITLES = {"width": "Width", "height": "Height", "short_side": "Short side"}
 
 def draw_distribution(axes: "Axes", theme: Theme, data: Pictured, *, measure: str) -> None:
     """How wide (high, …) images are: declared as a filled outline, true as a line, on a logarithmic axis."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
     histogram = data.histograms[measure]
     sizes = next(size for size in data.statistics.sizes if size.name == measure)
     views = sizes.views
@@ -37,16 +37,10 @@ def draw_distribution(axes: "Axes", theme: Theme, data: Pictured, *, measure: st
         axes.stairs(histogram.declared, histogram.edges, color=DECLARED, linewidth=1.4, label=label)
     if histogram.true is not None:
         axes.stairs(histogram.true, histogram.edges, color=TRUE, linewidth=1.8, label="true, reachable")
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(histogram.edges[0], histogram.edges[-1])
     edges = data.statistics.requirement.edges_px
+    size_axis(axes, "x", (histogram.edges[0], histogram.edges[-1]), edges, beyond=histogram.beyond, most_ticks=6)
     for edge in edges:
         axes.axvline(edge, 0, 0.8, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
-    ticks = [edges[0] * 2.0**power for power in range(-6, 8)]
-    shown = [tick for tick in ticks if histogram.edges[0] <= tick <= histogram.edges[-1]]
-    axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:.0f}" for tick in shown]))
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
     percent_axis(axes.yaxis)
     legend(axes, theme, loc="upper right")
@@ -58,8 +52,8 @@ def draw_classes(axes: "Axes", theme: Theme, data: Pictured) -> None:
     dress(
         axes,
         theme,
-        title="Size classes: by the short side, and as the historical scheme had them",
-        subtitle="share of images; whiskers are 95 % intervals",
+        title="Size classes",
+        subtitle="share of images by short side, and by the historical both-sides scheme; whiskers: 95 % intervals",
     )
     groups = (
         ("historical scheme, declared", GREY, _picked(found.historical_buckets, declared=True), "////"),
@@ -127,6 +121,38 @@ def _grouped(
     axes.set_ylim(0, max(0.05, axes.get_ylim()[1]) * 1.16)
     percent_axis(axes.yaxis)
     legend(axes, theme, loc="upper right")
+
+
+def size_axis(
+    axes: "Axes",
+    name: Literal["x", "y"],
+    frame: tuple[float, float],
+    edges_px: Sequence[int],
+    *,
+    beyond: tuple[bool, bool] = (False, False),
+    most_ticks: int = 9,
+) -> None:
+    """A logarithmic axis with ticks at the first class edge and its doublings; ``≤`` and ``≥`` where it is cut off."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    low, high = frame
+    ticks = [edges_px[0] * 2.0**power for power in range(-16, 17)]
+    shown = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+    if len(shown) > most_ticks:
+        shown = [tick for tick in shown if round(math.log2(tick / edges_px[0])) % 2 == 0]
+    labels = [f"{tick:.0f}" for tick in shown]
+    if beyond[0] and shown[0] <= low * 1.01:
+        labels[0] = f"\u2264{NBSP}{labels[0]}"
+    if beyond[1] and shown[-1] >= high * 0.99:
+        labels[-1] = f"\u2265{NBSP}{labels[-1]}"
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axes.set(**{f"{name}scale": "log"})
+    axes.set(**{f"{name}lim": frame})
+    axis.set_major_locator(FixedLocator(shown))
+    axis.set_major_formatter(FixedFormatter(labels))
+    axis.set_minor_locator(NullLocator())
+    if name == "x" and shown[-1] >= high * 0.9:
+        axis.get_majorticklabels()[-1].set_horizontalalignment("right")
 
 
 def percent_axis(axis: "Axis", *, most_ticks: int = 6) -> None:

@@ -1,12 +1,13 @@
 """Panels about the truth behind the links: the anomaly, declared against true, outcomes, what choices leave."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from laion_assets.statistics.display import count, percent, size
-from laion_assets.statistics.panels_sizes import legend, percent_axis
-from laion_assets.statistics.pictured import Pictured
+from laion_assets.statistics.panels_sizes import legend, percent_axis, size_axis
+from laion_assets.statistics.pictured import Pictured, frame_of
 from laion_assets.statistics.theme import (
     DECLARED,
     FAULT_COLOURS,
@@ -32,42 +33,46 @@ MOST_OUTCOMES = 12
 
 def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """Where each of the four kinds lies: width against height of the sampled rows."""
-    found, points = data.statistics, data.points
-    historical = found.anomaly.historical.declared_sample
-    share = percent(historical.estimate) if historical else "none"
-    dress(
-        axes,
-        theme,
-        title=f"The “{found.anomaly.label}” anomaly, taken apart",
-        subtitle=f"width and height in px; the historical scheme calls {share} too small",
-        grid="",
-    )
-    known = points.drop_nulls(["declared_width", "declared_height"])
+    found = data.statistics
+    title = f"The “{found.anomaly.label}” anomaly, taken apart"
+    known = data.points.drop_nulls(["declared_width", "declared_height"])
     if known.is_empty():
+        dress(axes, theme, title=title)
         no_data(axes, theme, "no declared sizes")
         return
-    plain = known.filter(pl.col("anomaly_kind").is_null())
-    _dots(axes, plain, "declared", color=theme.dots, s=4, alpha=0.5, label=f"nothing wrong ({plain.height:,})")
-    for kind, colour in KIND_COLOURS.items():
-        chosen = known.filter(pl.col(kind))
-        if chosen.is_empty():
+    groups = [("", theme.dots, known.filter(pl.col("anomaly_kind").is_null()))]
+    groups += [(kind, colour, known.filter(pl.col(kind))) for kind, colour in KIND_COLOURS.items()]
+    # A row whose image is too small is drawn where the image is, not where the metadata says.
+    sides = ["true" if kind == "true_below_minimum" else "declared" for kind, _, _ in groups]
+    drawn = [
+        pl.concat([rows[f"{side}_{name}"] for side, (_, _, rows) in zip(sides, groups, strict=True)])
+        for name in ("width", "height")
+    ]
+    edges = found.requirement.edges_px
+    frame = frame_of(pl.concat(drawn).to_numpy().astype(np.float64), edges)
+    historical = found.anomaly.historical.declared_sample
+    share = percent(historical.estimate) if historical else "none"
+    subtitle = f"px; the historical scheme calls {share} too small{_beyond(drawn, frame)}"
+    dress(axes, theme, title=title, subtitle=subtitle, grid="")
+    for side, (kind, colour, rows) in zip(sides, groups, strict=True):
+        few = kind not in ("", "straddles_buckets")
+        if rows.is_empty():
             continue
-        side = "true" if kind == "true_below_minimum" else "declared"
-        many = kind == "straddles_buckets"
         _dots(
             axes,
-            chosen,
-            side,
+            rows[f"{side}_width"],
+            rows[f"{side}_height"],
+            frame,
             color=colour,
-            s=6 if many else 24,
-            alpha=0.75 if many else 0.95,
-            marker=KIND_MARKERS[kind],
-            linewidths=0 if many else 0.4,
+            s=24 if few else 6 if kind else 4,
+            alpha=0.95 if few else 0.75 if kind else 0.5,
+            marker=KIND_MARKERS.get(kind, "o"),
+            linewidths=0.4 if few else 0,
             edgecolors=theme.paper,
-            label=f"{KIND_NAMES[kind]} ({chosen.height:,})",
-            zorder=2.5 if many else 3,
+            label=f"{KIND_NAMES.get(kind, 'nothing wrong')} ({rows.height:,})",
+            zorder=3 if few else 2.5 if kind else 2,
         )
-    _square_log(axes, theme, found.requirement.edges_px)
+    _square_frame(axes, theme, frame, edges, drawn)
     axes.set_xlabel("width")
     axes.set_ylabel("height")
     legend(axes, theme, loc="upper left")
@@ -75,68 +80,66 @@ def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
 
 def draw_agreement(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """Declared against true short side of the reachable images."""
-    dress(
-        axes,
-        theme,
-        title="Declared against true",
-        subtitle="short side in px; on the diagonal the metadata is right",
-        grid="",
-    )
+    title = "Declared against true"
     known = data.points.drop_nulls(["declared_short_side", "true_short_side"])
     if known.is_empty():
+        dress(axes, theme, title=title)
         no_data(axes, theme, "nothing was probed" if data.statistics.reach is None else "no image was reached")
         return
+    edges = data.statistics.requirement.edges_px
+    drawn = [known["declared_short_side"], known["true_short_side"]]
+    frame = frame_of(pl.concat(drawn).to_numpy().astype(np.float64), edges)
+    subtitle = f"short side in px; on the diagonal the metadata is right{_beyond(drawn, frame)}"
+    dress(axes, theme, title=title, subtitle=subtitle, grid="")
     for match, colour in MATCH_COLOURS.items():
-        chosen = known.filter(pl.col("declared_match") == match)
+        chosen, few = known.filter(pl.col("declared_match") == match), match != "exact"
         if chosen.is_empty():
             continue
-        exact = match == "exact"
-        axes.scatter(
+        _dots(
+            axes,
             chosen["declared_short_side"],
             chosen["true_short_side"],
-            s=5 if exact else 20,
-            alpha=0.45 if exact else 0.9,
+            frame,
+            s=20 if few else 5,
+            alpha=0.9 if few else 0.45,
             color=colour,
             marker=MATCH_MARKERS[match],
-            linewidths=0 if exact else 0.4,
+            linewidths=0.4 if few else 0,
             edgecolors=theme.paper,
             label=f"{MATCH_NAMES[match]} ({chosen.height:,})",
-            zorder=2 if exact else 3,
+            zorder=3 if few else 2,
         )
-    _square_log(axes, theme, data.statistics.requirement.edges_px)
-    low, high = axes.get_xlim()
-    axes.plot([low, high], [low, high], color=theme.quiet, linewidth=0.8, zorder=1)
+    _square_frame(axes, theme, frame, edges, drawn)
+    axes.plot(frame, frame, color=theme.quiet, linewidth=0.8, zorder=1)
     axes.set_xlabel("declared short side")
     axes.set_ylabel("true short side")
     legend(axes, theme, loc="upper left")
 
 
-def _dots(axes: "Axes", rows: pl.DataFrame, side: str, **looks: object) -> None:
-    looks = {"linewidths": 0, **looks}
-    axes.scatter(rows[f"{side}_width"], rows[f"{side}_height"], **looks)  # type: ignore[arg-type]
+def _dots(axes: "Axes", x: pl.Series, y: pl.Series, frame: tuple[float, float], **looks: Any) -> None:  # noqa: ANN401
+    """Points; those beyond the frame are drawn at its edge."""
+    axes.scatter(x.clip(*frame), y.clip(*frame), **({"linewidths": 0} | looks))
 
 
-def _square_log(axes: "Axes", theme: Theme, edges_px: tuple[int, ...]) -> None:
-    """Both axes logarithmic over the same range, with the class edges drawn."""
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    low = min(axes.dataLim.x0, axes.dataLim.y0, edges_px[0])
-    high = max(axes.dataLim.x1, axes.dataLim.y1, edges_px[-1])
-    low, high = max(low, 1) / 1.15, high * 1.15
-    ticks = [edges_px[0] * 2.0**power for power in range(-10, 8)]
-    shown = [tick for tick in ticks if low <= tick <= high]
-    for axis, setter, limiter in (
-        (axes.xaxis, axes.set_xscale, axes.set_xlim),
-        (axes.yaxis, axes.set_yscale, axes.set_ylim),
-    ):
-        setter("log", base=2)
-        limiter(low, high)
-        axis.set_major_locator(FixedLocator(shown))
-        axis.set_major_formatter(FixedFormatter([f"{tick:.0f}" for tick in shown]))
-        axis.set_minor_locator(NullLocator())
+def _square_frame(
+    axes: "Axes", theme: Theme, frame: tuple[float, float], edges_px: tuple[int, ...], sizes: list[pl.Series]
+) -> None:
+    """Both axes over the same logarithmic range, with the class edges drawn."""
+    low, high = frame
+    names: tuple[Literal["x", "y"], ...] = ("x", "y")
+    for name, values in zip(names, sizes, strict=True):
+        beyond = (bool((values < low).any()), bool((values > high).any()))
+        size_axis(axes, name, (low / 1.06, high * 1.06), edges_px, beyond=beyond)
     for edge in edges_px:
         axes.axvline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         axes.axhline(edge, color=theme.quiet, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+
+
+def _beyond(sizes: list[pl.Series], frame: tuple[float, float]) -> str:
+    """A note on the points that lie beyond the frame."""
+    outside = [(values < frame[0]) | (values > frame[1]) for values in sizes]
+    number = int((outside[0] | outside[1]).sum())
+    return f"; {number:,} beyond the frame" if number else ""
 
 
 def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
@@ -151,8 +154,8 @@ def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
     dress(
         axes,
         theme,
-        title=f"{percent(answered.estimate)} of the links answer; how the others end",
-        subtitle="share of all rows by outcome; whiskers are 95 % intervals",
+        title="How links fail",
+        subtitle=f"{percent(answered.estimate)} answer; share of all rows per outcome, with 95 % intervals",
         grid="x",
     )
     if not failed:

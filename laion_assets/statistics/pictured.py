@@ -1,6 +1,7 @@
 """What the pictures are drawn from: the document for every share, and the points and bins that it does not hold."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ class Histogram:
     declared: Floats | None
     true: Floats | None
     declared_is_exact: bool
+    beyond: tuple[bool, bool]
+    """Whether sizes below the first and above the last edge are counted in the bins at the ends."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def _histogram(evidence: Evidence, name: str) -> Histogram:
     true = evidence.values(f"true_{name}")
     reached = ~np.isnan(true)
     values = [declared[sampled], true[reached], *([exact.values] if exact else [])]
-    edges = bin_edges(np.concatenate(values), first_edge_px=evidence.requirement.edges_px[0])
+    everything = np.concatenate(values)
+    edges = bin_edges(everything, evidence.requirement.edges_px)
     weight = evidence.sample.weight
     return Histogram(
         edges=edges,
@@ -83,6 +87,7 @@ def _histogram(evidence: Evidence, name: str) -> Histogram:
         else _shares(declared[sampled], weight[sampled], edges),
         true=_shares(true[reached], weight[reached], edges),
         declared_is_exact=exact is not None,
+        beyond=(bool((everything < edges[0]).any()), bool((everything >= edges[-1]).any())),
     )
 
 
@@ -92,18 +97,27 @@ def _exact(declared: Declared | None, name: str) -> ValueCounts | None:
     return {"width": declared.width, "height": declared.height, "short_side": declared.short_side}[name]
 
 
-def bin_edges(values: Floats, *, first_edge_px: int) -> Floats:
+def bin_edges(values: Floats, edges_px: Sequence[int]) -> Floats:
     """Edges in steps of an eighth of an octave that hit the first class edge, and with it every doubling of it.
 
-    Whole numbers: a size belongs to the bin that starts at it, so that 1024 is never drawn below 1024.
+    Whole numbers: a size belongs to the bin that starts at it, so that 1024 is never drawn below 1024. Sizes beyond the
+    frame go into the bin at its end.
     """
-    least, most = (values.min(), values.max()) if len(values) else (first_edge_px, 2 * first_edge_px)
-    first = math.floor(BINS_PER_OCTAVE * math.log2(max(least, 16) / first_edge_px))
-    last = math.ceil(BINS_PER_OCTAVE * math.log2((max(most, 17) + 1) / first_edge_px))
-    steps = np.arange(min(first, -BINS_PER_OCTAVE), max(last, BINS_PER_OCTAVE) + 1)
-    edges = np.unique(np.round(first_edge_px * 2.0 ** (steps / BINS_PER_OCTAVE)))
-    edges[0] = min(edges[0], max(least, 1))
-    return edges
+    low, high = frame_of(values, edges_px)
+    first = math.floor(BINS_PER_OCTAVE * math.log2(low / edges_px[0]) + 1e-9)
+    last = math.ceil(BINS_PER_OCTAVE * math.log2(high / edges_px[0]) - 1e-9)
+    return np.unique(np.round(edges_px[0] * 2.0 ** (np.arange(first, last + 1) / BINS_PER_OCTAVE)))
+
+
+def frame_of(values: Floats, edges_px: Sequence[int]) -> tuple[float, float]:
+    """The range that is drawn: what occurs, but no more than three octaves below and two above the class edges.
+
+    A tracking pixel of 1 x 1 or a bomb of 32,768 px would otherwise squeeze everything else into a corner.
+    """
+    least, most = edges_px[0] / 8, edges_px[-1] * 4.0
+    low = max(least, float(values.min())) if len(values) else edges_px[0]
+    high = min(most, float(values.max()) + 1) if len(values) else edges_px[-1]
+    return min(low, edges_px[0] / 2), max(high, edges_px[-1] * 1.5)
 
 
 def _shares(values: Floats, weight: Floats, edges: Floats) -> Floats | None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#8A8F98"
 
+COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW)
+
 DECLARED, TRUE = BLUE, ORANGE
 
 
@@ -91,6 +93,7 @@ def dress(axes: "Axes", theme: Theme, *, title: str, subtitle: str = "", grid: L
         color=theme.ink,
         va="bottom",
         parse_math=False,
+        in_layout=False,
     )
     if subtitle:
         axes.annotate(
@@ -103,6 +106,7 @@ def dress(axes: "Axes", theme: Theme, *, title: str, subtitle: str = "", grid: L
             color=theme.quiet,
             va="bottom",
             parse_math=False,
+            in_layout=False,
         )
 
 

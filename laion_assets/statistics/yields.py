@@ -30,12 +30,12 @@ class Choice:
 
 
 def similarity_cutoffs(scores: list[Score]) -> dict[str, float]:
-    """The lower quartile per language group, rounded down to 0.01."""
+    """The lower quartile per language group, rounded down to 0.001."""
     for score in scores:
         if score.name == "similarity":
             groups = score.groups or {"all": score.sample}
             quartiles = {name: group.percentiles["p25"].estimate for name, group in groups.items()}
-            return {name: math.floor(value * 100) / 100 for name, value in quartiles.items() if value is not None}
+            return {name: math.floor(value * 1000) / 1000 for name, value in quartiles.items() if value is not None}
     return {}
 
 

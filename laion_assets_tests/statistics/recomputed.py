@@ -282,7 +282,7 @@ class Recomputation:
         for name, inside in (("en", english), ("other", [not e for e in english])):
             self.distribution(f"scores/similarity/groups/{name}", values, inside)
             quartile = self.numbers[f"scores/similarity/groups/{name}/percentiles/p25"]
-            self.numbers[f"similarity_cutoffs/{name}"] = math.floor(quartile * 100) / 100
+            self.numbers[f"similarity_cutoffs/{name}"] = math.floor(quartile * 1000) / 1000
 
     def _yields(self) -> None:
         limits = {True: self.numbers["similarity_cutoffs/en"], False: self.numbers["similarity_cutoffs/other"]}

@@ -109,7 +109,9 @@ class TestSummary:
         assert "are real: every one" in sentence(found(all_small_ones_real).conclusions.summary, "headline")
 
     def test_the_historical_figure_is_both_when_both_occur(self) -> None:
-        assert "part artefact, part real" in sentence(found(tenth_declared_small).conclusions.summary, "headline")
+        text = sentence(found(tenth_declared_small).conclusions.summary, "headline")
+        assert "are an artefact; " in text
+        assert "declare a side below 1024 px" in text
 
     def test_there_is_no_headline_without_an_anomaly(self) -> None:
         assert not sentence(found(nothing_straddles).conclusions.summary, "headline")
@@ -216,7 +218,13 @@ def many_hosts(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 STRENGTH_OR_LIMIT: list[tuple[str, dict[str, object], str, dict[str, object], str]] = [
-    ("promise", {}, "Every one of the 3,000 valid rows", {"before": tenth_declared_small}, "Only 90.0 % of the 3,000"),
+    (
+        "promise",
+        {},
+        "Every one of the 3,000 valid rows",
+        {"before": tenth_declared_small},
+        "300 of the 3,000 valid rows (10.0 %)",
+    ),
     ("true_size", {"smaller": 0}, "as large as required", {"smaller": 0.2}, "Not all that answers is large enough"),
     ("true_size", {"smaller": 0}, "as large as required", {"smaller": 0.012}, "too wide an interval"),
     ("links", {"reachable": 0.95}, "Most links live", {"reachable": 0.7}, "Link rot is noticeable"),
@@ -231,6 +239,7 @@ STRENGTH_OR_LIMIT: list[tuple[str, dict[str, object], str, dict[str, object], st
         "the rows declare",
     ),
     ("matches", {}, "can be trusted", {"after": tiny_true}, "cannot be relied on"),
+    ("matches", {}, "can be trusted", {"smaller": 0.1}, "a good guess"),
     ("shapes", {}, "Shapes are mixed", {"after": tiny_true}, "One shape dominates: 100 % are square"),
     ("precision", {"drawn": 2_900}, "large enough to pin", {"drawn": 200}, "The sample is small"),
     ("nonresponse", {"after": no_large_dies, "drawn": ROWS}, "look like", {"after": large_links_die}, "use the bounds"),
