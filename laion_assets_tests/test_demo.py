@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from rich.console import Console
@@ -118,7 +119,7 @@ def test_every_planned_row_is_in_the_shards_books_and_every_image_in_a_tar(
     members = []
     for path in shards.glob("*/*.tar"):
         with tarfile.open(path) as tar:
-            members += [member.name for member in tar.getmembers() if member.name.endswith(".json")]
+            members += [(path.parent.name, name) for name in tar.getnames() if name.endswith(".json")]
     assert len(members) == len(set(members)) == told["images"] == rows.filter(pl.col("outcome") == "ok").height
 
     both = rows.join(truth, on="url", how="left", suffix="_in_truth").unique("key")
@@ -138,11 +139,8 @@ def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Pat
     assert {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("stage", list(STAGES))
-def test_killed_in_any_stage_the_next_run_completes_with_the_same_shards(
-    stage: str, tmp_path: Path, first_run: tuple[Path, str]
-) -> None:
-    folder, _ = first_run
+def killed_during(stage: str, folder: Path) -> None:
+    """Start the demo in a process of its own and kill it shortly after a stage began."""
     code = (
         "import sys; from pathlib import Path; from rich.console import Console; "
         "from laion_assets.demo import run_demo; from laion_assets.home import Home; "
@@ -150,17 +148,25 @@ def test_killed_in_any_stage_the_next_run_completes_with_the_same_shards(
         "sys.exit(run_demo(Home(Path(sys.argv[1])), Console(width=160), spec=SPEC))"
     )
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", code, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
+        [sys.executable, "-u", "-c", code, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if STAGES[stage] in line:
+                time.sleep(0.5)
+                process.kill()
                 break
-        time.sleep(0.7)
-        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
+    tmp_path: Path, first_run: tuple[Path, str]
+) -> None:
+    folder, _ = first_run
+    for stage in STAGES:
+        killed_during(stage, tmp_path)
     demo(tmp_path)
     assert manifest(tmp_path) == manifest(folder)
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster_home")) as instance:
+        unfinished = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    assert unfinished == []

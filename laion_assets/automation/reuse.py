@@ -38,13 +38,14 @@ class Reuse:
         Args:
             key: the asset.
             part: the partition key; ``None`` for an asset without partitions.
-            data_versions: per part, the data version it must have, for assets whose content the source dictates.
+            data_versions: per part, what the source publishes today: the data version of an asset without parents.
         """
         node = self._graph.get(key)
         mine = self._latest(key, part)
         if mine is None or (node.code_version is not None and mine.code_version != node.code_version):
             return False
-        if data_versions is not None and part is not None and data_versions.get(part) not in (None, mine.data_version):
+        wanted = (data_versions or {}).get(part or "") if not node.parent_keys else None
+        if wanted and mine.data_version != wanted:
             return False
         if not self._in_lake(key, part):
             return False
