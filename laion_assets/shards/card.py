@@ -6,6 +6,8 @@ Every figure is computed; no caption, URL or header of the web ever appears in i
 import json
 from collections.abc import Mapping
 
+import polars as pl
+
 from laion_assets.shards.index import Index
 from laion_assets.shards.spec import SUFFIXES
 from laion_assets.subsets.spec import SubsetSpec
@@ -18,13 +20,16 @@ def size_category(images: int) -> str:
     return next((word for limit, word in steps if images < limit), "n>1B")
 
 
-def dataset_card(index: Index, dataset: str, subset: SubsetSpec, *, minimum_side_px: int) -> str:
+def dataset_card(
+    index: Index, dataset: str, subset: SubsetSpec, columns: Mapping[str, pl.DataType], *, minimum_side_px: int
+) -> str:
     """Write the card.
 
     Args:
         index: the shards.
         dataset: the dataset's name.
         subset: how its rows were chosen.
+        columns: columns of the shards' parquet files, with their types: what the JSON of a sample holds.
         minimum_side_px: the true short side every image has.
     """
     front = {
@@ -33,6 +38,7 @@ def dataset_card(index: Index, dataset: str, subset: SubsetSpec, *, minimum_side
         "task_categories": ["text-to-image", "image-to-text"],
         "tags": ["webdataset", "image-text", "laion-assets"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "shards/*/*.tar"}]}],
+        "dataset_info": {"features": hub_features(columns)},
     }
     # JSON is YAML, and quotes by itself whatever needs quoting.
     lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in front.items())
@@ -56,16 +62,35 @@ Images: {", ".join(f"{name} {count / images:.1%}" for name, count in index.forma
 ## Use
 
 ```python
-import webdataset as wds
+import io
+import webdataset
+from PIL import Image
+
+SUFFIXES = {json.dumps(suffixes())}
+
+
+def decode(name, data):
+    return Image.open(io.BytesIO(data)).convert("RGB") if name.rsplit(".", 1)[-1] in SUFFIXES else None
+
 
 shards = open("shards.txt").read().split()
-images = wds.WebDataset(shards, shardshuffle=100).decode("pil").to_tuple("{_any_suffix()}", "txt", "json")
+samples = webdataset.WebDataset(shards, shardshuffle=100).decode(decode)
+images = samples.to_tuple(";".join(SUFFIXES), "txt", "json")
 ```
 
 ```python
+import os
 from datasets import load_dataset
 
-images = load_dataset(".", split="train", streaming=True)
+SUFFIXES = {json.dumps(suffixes())}
+
+
+def image(sample):  # a column per format, one of them filled
+    return next(sample[suffix] for suffix in SUFFIXES if sample[suffix] is not None)
+
+
+samples = load_dataset(os.getcwd(), split="train", streaming=True)
+images = ((image(sample), sample["txt"], sample["json"]) for sample in samples)
 ```
 
 `wids.json` gives random access with `wids.ShardListDataset("wids.json")`. `index/manifest.json` has the sha256 of \
@@ -93,8 +118,23 @@ def _table(outcomes: Mapping[str, int]) -> str:
     return "\n".join(f"| {word} | {count:,} | {count / tries:.2%} |" for word, count in outcomes.items())
 
 
-def _any_suffix() -> str:
-    return ";".join(dict.fromkeys(SUFFIXES.values()))
+def suffixes() -> tuple[str, ...]:
+    """Every suffix an image in a tar may have."""
+    return tuple(SUFFIXES.values())
+
+
+def hub_features(columns: Mapping[str, pl.DataType]) -> list[dict[str, object]]:
+    """Columns for the ``datasets`` library, which would otherwise take the first samples' formats for all there are."""
+    images: list[dict[str, object]] = [{"name": suffix, "dtype": "image"} for suffix in suffixes()]
+    told = [{"name": name, "dtype": _hub_type(dtype)} for name, dtype in columns.items()]
+    texts: list[dict[str, object]] = [{"name": name, "dtype": "string"} for name in ("txt", "__key__", "__url__")]
+    return [*images, {"name": "json", "struct": told}, *texts]
+
+
+def _hub_type(dtype: pl.DataType) -> str:
+    if dtype == pl.Boolean():
+        return "bool"
+    return str(dtype).lower() if dtype.is_integer() or dtype.is_float() else "string"
 
 
 def _code(text: str) -> str:

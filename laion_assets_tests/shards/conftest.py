@@ -1,6 +1,7 @@
 """A small web on loopback whose every answer a test decides, and parts of a dataset whose URLs lead to it."""
 
 import asyncio
+import functools
 import io
 import subprocess
 import sys
@@ -31,8 +32,9 @@ from laion_assets.web.spec import WebSpec
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+@functools.cache
 def image_bytes(width: int, height: int, image_format: str = "JPEG", *, colour: int = 0) -> bytes:
-    """A real image; another colour is another file."""
+    """A real image, the same all through a test session; another colour is another file."""
     noise = Image.effect_noise((64, 64), 60).resize((width, height))
     picture = Image.merge("RGB", [noise, noise.point(lambda value: (value + colour) % 256), noise])
     out = io.BytesIO()
