@@ -112,7 +112,8 @@ def metadata_assets(
                 part_files.write(profile, profile_path)
                 written = [_Written.of(path) for path in (quarantine_path, profile_path, valid_path)]
         except MetadataError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from error
+            # The sentence says it all: the stack of a damaged file leads nowhere.
+            raise dg.Failure(description=str(error), allow_retries=False) from None
         seconds = time.monotonic() - started
         figures = profile.row(0, named=True)
         quarantine_file, profile_file, valid_file = written

@@ -113,7 +113,8 @@ def _contract(
     part: str,
 ) -> tuple[CheckFinding, str]:
     not_applicable = [str(name) for name in profile["rules_not_applicable"]]  # type: ignore[attr-defined]
-    suite = expectations_of(book, expectations, not_applicable=not_applicable)
+    rows = int(str(profile["rows_in"]))
+    suite = expectations_of(book, expectations, rows=rows, not_applicable=not_applicable)
     outcome = check_contract(figures_of(profile), suite, part=part)
     docs_uri = store.uri(profile_key.path, f"{CONTRACT_FOLDER}/{part}.html")
     store.write_bytes(docs_uri, contract_page(outcome).encode())

@@ -1,7 +1,7 @@
 """The Data Docs page of one part's contract, as one HTML file that needs no network.
 
 Great Expectations renders the page; what it would load from other hosts (styles, scripts, logos) is taken out, and a
-small style sheet put in their place.
+small style sheet put in its place.
 """
 
 import re
@@ -11,19 +11,25 @@ if TYPE_CHECKING:
     from laion_assets.metadata.contract import ContractOutcome
 
 _FROM_ELSEWHERE = re.compile(
-    r"<script\b[^>]*\bsrc=[^>]*>\s*</script>|<link\b[^>]*>|<img\b[^>]*>|<script\b.*?</script>|<iframe\b.*?</iframe>",
+    r"<(script|style|iframe|footer)\b.*?</\1\s*>|<(link|img)\b[^>]*>|\son\w+=(\"[^\"]*\"|'[^']*')",
     re.DOTALL | re.IGNORECASE,
 )
 _LINK_ELSEWHERE = re.compile(r"""\bhref=["'](?!#)[^"']*["']""", re.IGNORECASE)
+_UNIQUE = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STYLE = """<style>
 :root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
-td, th { border: 1px solid #8886; padding: .3rem .6rem; text-align: left; }
-ul { list-style: none; padding-left: 0; }
-.navbar, .modal, .btn, .fa-sort, nav { display: none; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
+nav, .modal, .btn, .card, .sticky, .navbar, input, hr, .fa-sort, a[data-toggle] { display: none; }
+h1, h2, h3, h4, h5, h6, .alert { font-size: 1rem; margin: 1rem 0 .3rem; }
+.alert h3 { font-size: 1.3rem; }
+ul { list-style: none; padding-left: 0; margin: 0; }
+table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem; table-layout: fixed; }
+td, th { border: 1px solid #8886; padding: .3rem .6rem; text-align: left; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; }
-.text-danger { color: #c0392b; } .text-success { color: #1e8449; }
+.text-danger { color: #c0392b; }
+.text-success { color: #1e8449; }
+.fa-times::before { content: "✘"; }
+.fa-check-circle::before { content: "✔"; }
 </style>"""
 
 
@@ -35,4 +41,5 @@ def contract_page(outcome: "ContractOutcome") -> str:
     document = ValidationResultsPageRenderer().render(outcome.result)
     page = str(DefaultJinjaPageView().render(document))  # type: ignore[no-untyped-call]
     page = _LINK_ELSEWHERE.sub('href="#"', _FROM_ELSEWHERE.sub("", page))
+    page = _UNIQUE.sub("", page)  # the same page for the same figures
     return page.replace("</head>", f"{_STYLE}</head>", 1)

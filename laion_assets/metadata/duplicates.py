@@ -2,7 +2,7 @@
 
 Hash-partitioned, because the strings of 170 M rows do not fit into memory: a first pass spreads 128-bit hashes of every
 row over bucket files by URL, a second looks at one bucket at a time, where all rows of one URL are together. Then the
-URLs of the listed rows are read again, part by part. Memory depends on the bucket size alone; scratch space is 30
+URLs of the listed rows are read again, part by part. Memory depends on the bucket size alone; scratch space is 32
 bytes a row. At 128 bits, two different URLs share a hash in one of 10^22 passes over 170 M rows.
 """
 
@@ -117,7 +117,7 @@ def _spread(valid: pl.LazyFrame, number: int, folder: Path, buckets: int) -> Non
         url_a=pl.col("url").hash(1),
         url_b=pl.col("url").hash(2),
         pair=pl.struct("url", "caption").hash(3),
-        part=pl.lit(number, pl.UInt16),
+        part=pl.lit(number, pl.UInt32),
         row=pl.col("row"),
     ).collect()
     by_bucket = hashes.with_columns(bucket=pl.col("url_a") % buckets).partition_by(

@@ -14,6 +14,8 @@ from laion_assets.metadata.chance import shares_differ
 SCORES = ("punsafe", "pwatermark")
 _SURE = 5.0
 """z score beyond which a difference is no accident: one in two million, with a handful of looks per part."""
+_ENOUGH_ROWS = 100
+"""A group of fewer rows may have nothing but nulls by accident."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def compare_null_shares(nulls_by_language: Iterable[tuple[str | None, str, int, 
             more, fewer = SCORES if z > 0 else SCORES[::-1]
             oddities.append(f"{more} is null more often than {fewer} in {one}, and less often in {other}")
     for column in SCORES:
-        of_column = [one for one in shares if one.column == column and one.rows]
+        of_column = [one for one in shares if one.column == column and one.rows >= _ENOUGH_ROWS]
         empty = [one.group for one in of_column if one.nulls == one.rows]
         if empty and any(one.share < 0.5 for one in of_column):
             oddities.append(f"{column} is null in every row of {', '.join(empty)}, and not in the other languages")

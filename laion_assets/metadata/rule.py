@@ -31,7 +31,9 @@ class Rule(BaseModel):
     name: str = Field(description="What flags and reasons say.", pattern=r"^[a-z][a-z0-9_]{0,63}$")
     reason: str = Field(description="Why such a row is left out or flagged, in words.", min_length=1)
     severity: Severity = Field(description="quarantine: the row is left out. flag: it is kept and marked.")
-    tolerance: float = Field(description="Largest share of a part's rows that may break it.", ge=0, le=1)
+    tolerance: float = Field(
+        description="Largest share of rows that may break it; a part gets what chance adds to it on top.", ge=0, le=1
+    )
     breaks: str = Field(description="Polars SQL expression, true where a row breaks the rule; {limit} is its limit.")
     limit: float | None = Field(default=None, description="The number the expression compares with, if it has one.")
     twin: Twin | None = Field(default=None, description="The same as a row-level Great Expectations expectation.")

@@ -1,0 +1,280 @@
+"""The faces in Dagster: what is materialised, what is said about it, and what a damaged part stops."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from laion_assets.lake.resource import LakeResource
+from laion_assets.metadata.assets import duplicate_assets, metadata_assets
+from laion_assets.metadata.checks import metadata_checks
+from laion_assets.metadata.row_hashes import row_hash
+from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
+from laion_assets_tests.metadata.conftest import rows
+
+_PARTS = dg.DynamicPartitionsDefinition(name="laion_hr_parts")
+_KEYS = [f"part-{number:05d}" for number in range(3)]
+_EVIL = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) | **b**"
+
+
+def _key(*names: str) -> dg.AssetKey:
+    return dg.AssetKey(["laion_hr", *names])
+
+
+class Platform:
+    """The assets and checks of this room on a lake, with one asset downstream of each validated part."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.folder, self.instance = folder / "laion_hr", instance
+        self.raw.mkdir(parents=True)
+        expectations = ExpectationsSpec(parts=3, rows=1500)
+
+        @dg.asset(key=_key("rows"), deps=[_key("validated_metadata")], partitions_def=_PARTS)
+        def downstream() -> None: ...
+
+        self.defs = dg.Definitions(
+            assets=[
+                *metadata_assets(
+                    "laion_hr", columns={}, expectations=expectations, rules=RulesSpec(), parts=_PARTS, group="g"
+                ),
+                *duplicate_assets("laion_hr", group="g"),
+                downstream,
+            ],
+            asset_checks=metadata_checks("laion_hr", expectations=expectations, parts=_PARTS, rules=RulesSpec()),
+            jobs=[
+                dg.define_asset_job(
+                    "part", dg.AssetSelection.assets(*[_key(name) for name in ("validated_metadata", "quarantined_metadata", "metadata_profile", "rows")])  # fmt: skip # noqa: E501
+                ),
+                dg.define_asset_job("duplicates", dg.AssetSelection.assets(_key("duplicate_urls"))),
+            ],
+            resources={"lake": LakeResource(base_uri=str(folder))},
+        )
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw_metadata"
+
+    def publish(self, key: str, frame: pl.DataFrame | bytes, *, ending: str = "parquet") -> None:
+        path = self.raw / f"{key}.{ending}"
+        if isinstance(frame, bytes):
+            path.write_bytes(frame)
+        else:
+            frame.write_parquet(path)
+        self.instance.add_dynamic_partitions("laion_hr_parts", [key])
+
+    def run(self, key: str | None, job: str = "part") -> dg.ExecuteInProcessResult:
+        definition = self.defs.resolve_job_def(job)
+        return definition.execute_in_process(instance=self.instance, partition_key=key, raise_on_error=False)
+
+    def files(self) -> list[str]:
+        found = (path for path in self.folder.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.folder)) for path in found if "raw_metadata" not in path.parts)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """An empty platform."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(tmp_path / "lake", instance)
+
+
+def _part(number: int, n: int = 500) -> pl.DataFrame:
+    urls = [f"http://h{i % 7}.example/{number}/{i}-1600x1200.jpg" for i in range(n)]
+    return rows(*({"URL": url, "hash": row_hash(url, "a red bicycle")} for url in urls))
+
+
+def _check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(one for one in result.get_asset_check_evaluations() if one.check_name == name)
+
+
+def _metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == _key(name):
+            return {key: value.value for key, value in event.materialization.metadata.items()}
+    raise AssertionError(f"{name} was not materialised")
+
+
+def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
+    frame = pl.concat([_part(0), rows({"URL": None, "TEXT": _EVIL}, {"punsafe": None, "LANGUAGE": _EVIL})])
+    platform.publish(_KEYS[0], frame)
+    result = platform.run(_KEYS[0])
+    assert result.success
+    assert platform.files() == [
+        "metadata_profile/contract/part-00000.html",
+        "metadata_profile/part-00000.parquet",
+        "quarantined_metadata/part-00000.parquet",
+        "validated_metadata/part-00000.parquet",
+    ]
+    valid = pl.read_parquet(platform.folder / "validated_metadata" / "part-00000.parquet")
+    assert valid.schema == pl.Schema(VALIDATED_SCHEMA)
+    assert set(valid.get_column("part")) == {"part-00000"}
+
+    said = _metadata(result, "validated_metadata")
+    assert (said["dagster/partition_row_count"], said["rows_in"]) == (501, 502)
+    assert said["share_flagged"] == pytest.approx(1 / 501)
+    assert said["size_bytes"] == (platform.folder / "validated_metadata" / "part-00000.parquet").stat().st_size
+    assert _metadata(result, "quarantined_metadata")["dagster/partition_row_count"] == 1
+    assert _metadata(result, "metadata_profile")["rules_not_applicable"] == "shifted_license, too_many_fields"
+    accounting = _check(result, "row_accounting")
+    assert accounting.passed
+    assert {key: value.value for key, value in accounting.metadata.items()} == {
+        "rows_in": 502, "rows_valid": 501, "rows_quarantined": 1, "rows_unaccounted": 0
+    }  # fmt: skip
+
+
+def test_all_checks_of_a_part_are_stored_for_its_partition(platform: Platform) -> None:
+    platform.publish(_KEYS[0], _part(0))
+    result = platform.run(_KEYS[0])
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert set(found) == {
+        "row_accounting", "contract", "below_1024_declared", "positional_union", "url_caption_hash", "swapped_sizes",
+        "part_drift",
+    }  # fmt: skip
+    assert all(one.passed for one in found.values())
+    assert {name for name, one in found.items() if one.blocking} == {"row_accounting", "contract"}
+    assert found["url_caption_hash"].metadata["rows_looked_at"].value == 500
+    assert found["swapped_sizes"].metadata["agreeing"].value == 500
+    assert found["below_1024_declared"].description == "0 of 500 rows declare a side below 1,024 px"
+    assert {one.partition for name, one in found.items() if name != "part_drift"} == {_KEYS[0]}
+    table = found["contract"].metadata["expectations"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert len(table.records) == 33
+    link = found["contract"].metadata["data_docs"].value
+    assert link == f"file://{platform.folder}/metadata_profile/contract/part-00000.html"
+    assert Path(str(link).removeprefix("file://")).read_text().count("share_url_missing") >= 1
+
+
+def test_a_broken_contract_blocks_what_is_downstream_of_its_part_and_no_other(platform: Platform) -> None:
+    platform.publish(_KEYS[0], pl.concat([_part(0), rows(*({"HEIGHT": None} for _ in range(100)))]))
+    platform.publish(_KEYS[1], _part(1))
+    bad, good = platform.run(_KEYS[0]), platform.run(_KEYS[1])
+    assert not bad.success
+    assert good.success
+    contract = _check(bad, "contract")
+    assert not contract.passed
+    assert contract.severity == dg.AssetCheckSeverity.ERROR
+    assert contract.description == "share_height_missing is 0.166667"
+    assert _key("rows") not in {event.asset_key for event in bad.get_asset_materialization_events()}
+    assert _key("rows") in {event.asset_key for event in good.get_asset_materialization_events()}
+
+
+def test_rows_below_the_minimum_are_shown_and_block_nothing(platform: Platform) -> None:
+    platform.publish(_KEYS[0], pl.concat([_part(0), rows({"WIDTH": 1000})]))
+    result = platform.run(_KEYS[0])
+    assert result.success
+    finding = _check(result, "below_1024_declared")
+    assert not finding.passed
+    assert finding.severity == dg.AssetCheckSeverity.WARN
+    assert finding.metadata["rows_below_minimum"].value == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"<html><title>Sign in</title></html>", "an HTML or XML page came in place of parquet"),
+        (b"PAR1" + bytes(100), "the parquet file is cut off after 104 bytes"),
+        (b"", "the file is empty, 0 bytes"),
+        (None, "laion_hr/raw_metadata of part-00001 is not in the lake"),
+    ],
+)
+def test_a_damaged_part_fails_with_one_sentence_and_leaves_others_alone(
+    platform: Platform, content: bytes | None, sentence: str
+) -> None:
+    platform.publish(_KEYS[0], _part(0))
+    platform.publish(_KEYS[1], content or b"")
+    if content is None:
+        (platform.raw / "part-00001.parquet").unlink()
+    assert platform.run(_KEYS[0]).success
+    result = platform.run(_KEYS[1])
+    assert not result.success
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    cause = failure.step_failure_data.user_failure_data
+    assert cause is not None
+    assert sentence in str(cause.description)
+    assert "part-00001" in str(cause.description)
+    assert "\n" not in str(cause.description)
+    assert not any("part-00001" in name for name in platform.files())
+    assert result.get_asset_materialization_events() == []
+
+
+def test_nothing_a_stranger_wrote_reaches_the_event_log_as_markup(platform: Platform) -> None:
+    frame = pl.concat([_part(0), rows({"TEXT": _EVIL, "LANGUAGE": _EVIL, "URL": "http://evil.example/<b>"})])
+    platform.publish(_KEYS[0], frame.with_columns(pl.lit(_EVIL).alias("NSFW")))
+    result = platform.run(_KEYS[0])
+    kinds = {
+        type(value).__name__
+        for source in (*result.get_asset_materialization_events(), *result.get_asset_check_evaluations())
+        for value in (source.materialization if hasattr(source, "materialization") else source).metadata.values()
+    }
+    assert "MarkdownMetadataValue" not in kinds
+    assert "javascript:" not in (platform.folder / "metadata_profile/contract/part-00000.html").read_text()
+
+
+def test_the_same_part_has_the_same_data_version_and_another_one_another(platform: Platform) -> None:
+    def versions(result: dg.ExecuteInProcessResult) -> list[str]:
+        return [
+            str((event.materialization.tags or {})["dagster/data_version"])
+            for event in result.get_asset_materialization_events()
+            if event.asset_key != _key("rows")
+        ]
+
+    platform.publish(_KEYS[0], _part(0))
+    first = versions(platform.run(_KEYS[0]))
+    bytes_before = {name: (platform.folder / name).read_bytes() for name in platform.files() if name.endswith("parquet")}
+    assert versions(platform.run(_KEYS[0])) == first
+    assert {name: (platform.folder / name).read_bytes() for name in bytes_before} == bytes_before
+    platform.publish(_KEYS[0], _part(0, n=499))
+    assert all(now != before for now, before in zip(versions(platform.run(_KEYS[0])), first, strict=True) if before != first[0])
+
+
+def test_changing_a_rule_changes_the_code_version() -> None:
+    def version(rules: RulesSpec) -> str | None:
+        assets = metadata_assets(
+            "d", columns={}, expectations=ExpectationsSpec(), rules=rules, parts=_PARTS, group="g"
+        )[0]
+        return assets.code_versions_by_key[dg.AssetKey(["d", "validated_metadata"])]
+
+    assert version(RulesSpec()) == version(RulesSpec())
+    assert version(RulesSpec()) != version(RulesSpec(off=["caption_is_url"]))
+
+
+def test_text_parts_are_found_by_their_key(platform: Platform) -> None:
+    platform.publish("part-00000.old", b"broken", ending="parquet")
+    platform.publish(_KEYS[0], b"url\ttext\nhttp://a/1\tone\n", ending="tsv")
+    result = platform.run(_KEYS[0])
+    assert _metadata(result, "validated_metadata")["dagster/partition_row_count"] == 1
+
+
+def test_duplicates_across_parts_are_listed_once_for_all_parts_in_the_lake(platform: Platform) -> None:
+    for number, key in enumerate(_KEYS):
+        platform.publish(key, pl.concat([_part(number, 50), rows({"URL": "http://everywhere.example/x"})]))
+        assert platform.run(key).success
+    result = platform.run(None, "duplicates")
+    assert result.success
+    said = _metadata(result, "duplicate_urls")
+    assert (said["urls"], said["url_rows"], said["extra_url_rows"], said["parts"], said["rows"]) == (1, 3, 2, 3, 153)
+    listed = pl.read_parquet(platform.folder / "duplicate_urls" / "duplicate_urls.parquet")
+    assert listed.get_column("part").to_list() == _KEYS
+    shutil.rmtree(platform.folder / "validated_metadata")
+    empty = platform.run(None, "duplicates")
+    assert not empty.success
+
+
+def test_drift_is_seen_once_a_part_differs(platform: Platform) -> None:
+    for number, key in enumerate(_KEYS):
+        frame = _part(number)
+        platform.publish(key, frame if number < 2 else frame.with_columns(LANGUAGE=pl.lit("de")))
+    results = [platform.run(key) for key in _KEYS]
+    assert _check(results[1], "part_drift").passed
+    drift = _check(results[2], "part_drift")
+    assert not drift.passed
+    assert drift.description is not None
+    assert drift.description.startswith("1 of 3 parts differ from the others beyond chance: part-00002 (language)")
+    assert results[2].success, "drift is shown and does not block"
+    json.dumps({key: str(value.value) for key, value in drift.metadata.items()})
