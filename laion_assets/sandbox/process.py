@@ -125,7 +125,7 @@ def serve_as_child(spec: SandboxSpec, *, cache: Path | None, images_cache: Path)
         if cache is None:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="laion-assets-sandbox-")))
         try:
-            _serve(spec, cache, images_cache, announce, lambda _line: None, parent)
+            _serve(spec, cache, images_cache, announce, parent.check, parent)
         except SandboxError as error:
             print(json.dumps({"error": str(error)}), flush=True)
             return 1
@@ -173,19 +173,32 @@ class _Parent:
     """
 
     def __init__(self) -> None:
-        """End the process at once when the parent does, until told otherwise."""
-        self._react: Callable[[], object] = lambda: os.kill(os.getpid(), signal.SIGINT)
+        """Start watching."""
+        self._is_gone = False
+        self._react: Callable[[], object] = lambda: None
         threading.Thread(target=self._watch, args=[os.getppid()], daemon=True).start()
 
+    def check(self, _step: str) -> None:
+        """End the process between two steps of generating files; in the middle of one, polars would write on.
+
+        Raises:
+            KeyboardInterrupt: The parent is gone.
+        """
+        if self._is_gone:
+            raise KeyboardInterrupt
+
     def when_gone(self, react: Callable[[], object]) -> None:
-        """Do this instead."""
+        """Do this as soon as the parent is gone."""
         self._react = react
+        if self._is_gone:
+            react()
 
     def _watch(self, parent_id: int) -> None:
         while os.getppid() == parent_id:
             readable, _, _ = select.select([0], [], [], PARENT_CHECK_S)
             if readable and not os.read(0, 1024):
                 break
+        self._is_gone = True
         # The loop may have ended by itself in the meantime.
         with contextlib.suppress(RuntimeError):
             self._react()
