@@ -34,6 +34,9 @@ MAX_HEADER_LINES = 200
 # A host is asked again within moments or not for hours, and a scan over many hosts must not run out of descriptors.
 KEEP_ALIVE_S = 3.0
 PREFIX_BUFFER_BYTES = 16_384
+# A server without ranges sends on until the connection is cut: with the system's window 128 KB of it arrive where
+# 4 KiB were asked for, with this one 12 KB. The rare 64 KiB range takes 2.2 instead of 1.8 ms for it on loopback.
+PREFIX_WINDOW_BYTES = 8_192
 BODY_BUFFER_BYTES = 262_144
 WANTED_DESCRIPTORS = 16_384
 
@@ -119,7 +122,11 @@ class Connections:
     def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, endpoint = address
         self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
-        return socket.socket(family, kind, protocol)
+        made = socket.socket(family, kind, protocol)
+        journey = _ON_THE_WAY.get(None)
+        if journey is not None and journey.request.more is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
+        return made
 
     def _proxy_for(self, target: Target) -> URL | None:
         if urllib.request.proxy_bypass(f"{target.host}:{target.port}"):

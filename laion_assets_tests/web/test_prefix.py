@@ -109,6 +109,11 @@ def test_a_server_without_ranges_is_read_on_and_cut_off(run: Run[Outcomes]) -> N
     assert (got.answer.requests, got.answer.file_bytes, got.answer.http_status) == (1, 300_000, 200)
 
 
+def test_a_server_without_ranges_costs_little_more_than_was_asked(run: Run[Outcomes]) -> None:
+    got = probe(run, ignores_ranges, [])
+    assert 4096 <= got.answer.bytes_read <= 20_000
+
+
 def test_an_endless_body_is_cut_off_after_what_was_asked(run: Run[tuple[Answer, int]]) -> None:
     sent = 0
 

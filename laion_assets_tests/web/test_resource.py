@@ -1,3 +1,5 @@
+"""Settings come from the code location or from the environment of the step, whichever is asked."""
+
 import pytest
 from pydantic import ValidationError
 

@@ -1,4 +1,4 @@
-"""Settings are refused where they cannot work, and read from the environment when a step runs."""
+"""Settings are refused where they cannot work."""
 
 import subprocess
 import sys
@@ -6,7 +6,6 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from laion_assets.web.resource import WebResource
 from laion_assets.web.spec import WebSpec, split_nameserver
 
 
@@ -41,27 +40,6 @@ def test_what_cannot_work_is_refused_with_a_hint(settings: dict[str, object], co
 )
 def test_name_servers_are_written_with_or_without_a_port(text: str, server: tuple[str, int]) -> None:
     assert split_nameserver(text) == server
-
-
-def test_the_environment_is_read_when_asked_and_not_when_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    resource = WebResource.from_environment()
-    assert resource.spec() == WebSpec()
-    monkeypatch.setenv("LAION_ASSETS_WEB_ALLOW_NETWORKS", "127.0.0.0/8, 10.0.0.0/8")
-    monkeypatch.setenv("LAION_ASSETS_WEB_NAMESERVERS", "127.0.0.1:5353")
-    assert resource.spec() == WebSpec(allow_networks=("127.0.0.0/8", "10.0.0.0/8"), nameservers=("127.0.0.1:5353",))
-    assert WebResource().spec() == WebSpec()
-
-
-def test_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAION_ASSETS_WEB_ALLOW_NETWORKS", "127.0.0.0/8")
-    resource = WebResource(read_environment=True, settings={"allow_networks": [], "concurrency": 7})
-    assert resource.spec() == WebSpec(concurrency=7)
-
-
-def test_a_wrong_variable_is_refused_when_the_step_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAION_ASSETS_WEB_ALLOW_NETWORKS", "everything")
-    with pytest.raises(ValidationError, match="allow_networks"):
-        WebResource.from_environment().spec()
 
 
 def test_the_face_of_the_room_loads_without_the_client() -> None:

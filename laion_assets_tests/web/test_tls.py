@@ -1,0 +1,128 @@
+"""TLS: trusted when it can be, failed in one word when it cannot."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import trustme
+
+from laion_assets.web.client import GuardedClient
+from laion_assets.web.outcome import Outcome
+from laion_assets.web.request import Answer
+from laion_assets.web.spec import WebSpec
+from laion_assets_tests.web.conftest import Run
+from laion_assets_tests.web.sites import LOOPBACK, a, plain, serve_names, serve_raw
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """An authority we trust, and another."""
+
+    trusted: trustme.CA
+    other: trustme.CA
+    pem: str
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    trusted, other = trustme.CA(), trustme.CA()
+    path: Path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    trusted.cert_pem.write_to_path(str(path))
+    return Certificates(trusted, other, str(path))
+
+
+def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def ask(run: Run[Answer], pem: str | None, context: ssl.SSLContext | None, *, name: str = "img.example") -> Answer:
+    async def serve_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(plain(200, body=b"private but fine"))
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def main() -> Answer:
+        server = await asyncio.start_server(serve_tls, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        async with server, serve_names(lambda host, _, __: [a(host, "127.0.0.1")]) as names:
+            spec = WebSpec(
+                allow_networks=LOOPBACK, nameservers=(names.address,), tls_ca_file=pem, attempts=1, connect_s=2
+            )
+            async with GuardedClient(spec) as client:
+                return await client.fetch(f"https://{name}:{port}/")
+
+    return run(main())
+
+
+@pytest.mark.both_loops
+def test_a_certificate_of_a_trusted_authority_is_fine(run: Run[Answer], certificates: Certificates) -> None:
+    answer = ask(run, certificates.pem, context_of(certificates.trusted.issue_cert("img.example")))
+    assert (answer.outcome, answer.body) == (Outcome.OK, b"private but fine")
+
+
+def test_a_certificate_for_an_address_is_fine(run: Run[Answer], certificates: Certificates) -> None:
+    context = context_of(certificates.trusted.issue_cert("127.0.0.1"))
+    assert ask(run, certificates.pem, context, name="127.0.0.1").outcome is Outcome.OK
+
+
+def test_a_certificate_nobody_trusts_fails(run: Run[Answer], certificates: Certificates) -> None:
+    context = context_of(certificates.other.issue_cert("img.example"))
+    answer = ask(run, certificates.pem, context)
+    assert (answer.outcome, answer.requests) == (Outcome.TLS_FAILED, 0)
+    assert "certificate verify failed" in (answer.error or "")
+    assert ask(run, None, context).outcome is Outcome.TLS_FAILED
+
+
+def test_a_certificate_of_somebody_else_fails(run: Run[Answer], certificates: Certificates) -> None:
+    answer = ask(run, certificates.pem, context_of(certificates.trusted.issue_cert("other.example")))
+    assert answer.outcome is Outcome.TLS_FAILED
+    assert "img.example" in (answer.error or "")
+
+
+def test_an_expired_certificate_fails(run: Run[Answer], certificates: Certificates) -> None:
+    ended = datetime.now(timezone.utc) - timedelta(days=1)
+    old = certificates.trusted.issue_cert("img.example", not_after=ended)
+    answer = ask(run, certificates.pem, context_of(old))
+    assert answer.outcome is Outcome.TLS_FAILED
+    assert "expired" in (answer.error or "")
+
+
+def test_tls_to_a_plain_port_fails(run: Run[Answer]) -> None:
+    async def complains(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(plain(400))
+        await writer.drain()
+
+    async def main() -> Answer:
+        async with serve_raw(complains) as site, GuardedClient(WebSpec(allow_networks=LOOPBACK)) as client:
+            return await client.fetch(site.url().replace("http://", "https://"))
+
+    assert run(main()).outcome is Outcome.TLS_FAILED
+
+
+@pytest.mark.both_loops
+def test_a_handshake_that_never_ends_is_abandoned(run: Run[Answer]) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.transport.abort()
+
+    async def main() -> Answer:
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with server:
+            spec = WebSpec(allow_networks=LOOPBACK, connect_s=0.3, attempts=1)
+            async with GuardedClient(spec) as client:
+                return await client.fetch(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+    answer = run(main())
+    assert (answer.outcome, answer.requests) == (Outcome.TIMED_OUT, 0)
+    assert answer.seconds < 2
