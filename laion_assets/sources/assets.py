@@ -18,6 +18,8 @@ PUBLISHED_BYTES = "published_bytes"
 
 # Beyond the patience a fetch has by itself, for hubs that are away for minutes.
 _MAX_RETRIES = 3
+# A step that waits keeps a slot of its pool; beyond this, somebody had better come back another day.
+_LONGEST_WAIT_S = 900.0
 
 
 def raw_metadata(
@@ -74,10 +76,11 @@ def raw_metadata(
             )
             raise dg.Failure(str(error), allow_retries=False) from error
         except SourceError as error:
-            if not error.retryable:
+            asked_s = error.retry_after_s or 0.0
+            if not error.retryable or asked_s > _LONGEST_WAIT_S:
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.log.warning("%s Dagster tries again, %d times at most.", error, _MAX_RETRIES)
-            raise dg.RetryRequested(_MAX_RETRIES, max(patience.longest_pause_s, error.retry_after_s or 0)) from error
+            raise dg.RetryRequested(_MAX_RETRIES, max(patience.longest_pause_s, asked_s)) from error
         except LakeError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 

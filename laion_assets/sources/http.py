@@ -21,7 +21,7 @@ from laion_assets.sources.published import SourceError
 USER_AGENT = f"laion-assets/{__version__}"
 _MAX_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
-_RETRYABLE_STATUS = (408, 425, 429, 500, 502, 503, 504)
+RETRYABLE_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _CHUNK_BYTES = 1 << 20
 
 
@@ -129,18 +129,25 @@ def refuse_failure(answer: Answer, shown: str) -> None:
     status = answer.status
     if status < 400:
         return
-    if status in _RETRYABLE_STATUS:
-        raise SourceError(
-            f"{shown}: the server is busy or broken for the moment (HTTP {status}). "
-            "Run again later; what arrived is kept.",
-            retryable=True,
-            retry_after_s=asked_pause_s(answer.headers),
-        )
+    if status in RETRYABLE_STATUS:
+        raise busy(shown, "the server", status, answer.headers)
     if status in (401, 403):
         raise SourceError(f"{shown}: the server refuses to give it to us (HTTP {status}). Ask its owner for access.")
     if status in (404, 410):
         raise SourceError(f"{shown}: there is no such file (HTTP {status}). Check the source URI and its number range.")
     raise SourceError(f"{shown}: the server does not take the request (HTTP {status}). Check the source URI.")
+
+
+def busy(shown: str, who: str, status: int, headers: Mapping[str, str]) -> SourceError:
+    """The error for a status that may be another one the next time."""
+    asked_s = asked_pause_s(headers)
+    wish = f" and asks for a pause of {asked_s:.0f} s" if asked_s else ""
+    return SourceError(
+        f"{shown}: {who} is busy or broken for the moment (HTTP {status}){wish}. "
+        "Run again later; what arrived is kept.",
+        retryable=True,
+        retry_after_s=asked_s,
+    )
 
 
 def refuse_web_page(answer: Answer, shown: str) -> None:

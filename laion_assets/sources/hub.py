@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from laion_assets import __version__
-from laion_assets.sources.http import Answer, Secrets, origin_of, refuse_failure
+from laion_assets.sources.http import RETRYABLE_STATUS, Answer, Secrets, busy, origin_of, refuse_failure
 from laion_assets.sources.http_origin import HttpOrigin
-from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience, asked_pause_s
+from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience
 from laion_assets.sources.patterns import matcher, part_key, refuse_repeated_keys, static_prefix
 from laion_assets.sources.published import ChecksumError, Fetched, Listing, OnProgress, PublishedPart, SourceError
 from laion_assets.sources.spec import SourceSpec
@@ -277,10 +277,10 @@ def _translated(hub: _Hub, shown: str, error: Any) -> SourceError:  # noqa: ANN4
     refusal = hub.refusal(shown, status, code, message)
     if refusal is not None:
         return refusal
+    if status in RETRYABLE_STATUS:
+        return busy(shown, f"the hub at {hub.endpoint}", status, headers)
     return SourceError(
-        f"{shown}: the hub at {hub.endpoint} is busy or broken for the moment (HTTP {status}). Run again later.",
-        retryable=status in (408, 429) or status >= 500,
-        retry_after_s=asked_pause_s(headers),
+        f"{shown}: the hub at {hub.endpoint} does not take the request (HTTP {status}). Check the source URI."
     )
 
 

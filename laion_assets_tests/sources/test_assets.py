@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,53 @@ def test_a_failure_that_lasts_ends_with_its_sentence(
     assert len(events_of(result, "STEP_UP_FOR_RETRY")) == 3
     (event,) = events_of(result, "STEP_FAILURE")
     assert "busy or broken for the moment (HTTP 503)" in str(event.event_specific_data)
+
+
+def test_a_source_that_asks_for_hours_is_left_alone(
+    publisher: Publisher, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    publisher.knows_head = False
+    publisher.faults = [Fault(status=429, headers={"Retry-After": "7200"})] * 9
+    result = materialise(asset(publisher), instance, lake)
+    assert "(HTTP 429) and asks for a pause of 7200 s" in failure_of(result)
+    assert events_of(result, "STEP_UP_FOR_RETRY") == []
+    assert len(publisher.gets()) == 1
+
+
+def test_a_killed_run_is_resumed_by_the_next(publisher: Publisher, instance: dg.DagsterInstance, lake: Lake) -> None:
+    content = b"PAR1" * 1_000_000
+    publisher.files[f"/{PART}.parquet"] = content
+    publisher.files["/SHA256SUMS"] = f"{hashlib.sha256(content).hexdigest()}  {PART}.parquet".encode()
+    publisher.bytes_per_s = 4e6
+    process = subprocess.Popen([sys.executable, "-c", _RUN, publisher.url, lake.base_uri], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while publisher.body_bytes() < 2_000_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert lake.list_names(KEY.path) == []
+    publisher.bytes_per_s = None
+    found = metadata_of(materialise(asset(publisher), instance, lake))
+    assert found["resumed_from_bytes"] > 1_000_000
+    assert found["received_bytes"] == len(content) - found["resumed_from_bytes"]
+    assert lake.read_bytes(lake.uri(KEY.path, f"{PART}.parquet")) == content
+
+
+_RUN = """
+import sys
+import dagster as dg
+from laion_assets.lake.resource import LakeResource
+from laion_assets.sources.assets import raw_metadata
+from laion_assets.sources.spec import SourceSpec
+raw = raw_metadata(
+    "laion_hr",
+    source=SourceSpec(uri=sys.argv[1] + "/part-{00000..00001}.parquet"),
+    parts=dg.StaticPartitionsDefinition(["part-00000"]),
+    group="g",
+)
+dg.materialize([raw], partition_key="part-00000", resources={"lake": LakeResource(base_uri=sys.argv[2])})
+"""
 
 
 @pytest.mark.parametrize("part", [PART, "part-00099"])

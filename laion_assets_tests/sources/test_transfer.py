@@ -324,7 +324,7 @@ class TestPatience:
 
     def test_who_asks_for_an_hour_is_left_alone_and_named(self, publisher: Publisher, destination: Path) -> None:
         publisher.faults = [Fault(status=429, headers={"Retry-After": "3600"})]
-        with pytest.raises(SourceError, match="HTTP 429") as caught:
+        with pytest.raises(SourceError, match=r"\(HTTP 429\) and asks for a pause of 3600 s") as caught:
             fetch(publisher, destination)
         assert (caught.value.retryable, caught.value.retry_after_s) == (True, 3600.0)
         assert len(publisher.gets()) == 1
