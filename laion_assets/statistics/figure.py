@@ -27,11 +27,11 @@ WIDTH_IN, HEIGHT_IN = 12.5, 17.4
 TITLE_IN = 0.56
 
 PANELS: dict[str, tuple[Draw, float, float]] = {
-    "width": (partial(draw_distribution, measure="width"), 5.2, 3.2),
-    "height": (partial(draw_distribution, measure="height"), 5.2, 3.2),
-    "short_side": (partial(draw_distribution, measure="short_side"), 5.2, 3.2),
-    "classes": (draw_classes, 6.2, 3.8),
-    "shapes": (draw_shapes, 4.4, 3.8),
+    "width": (partial(draw_distribution, measure="width"), 3.9, 2.9),
+    "height": (partial(draw_distribution, measure="height"), 3.9, 2.9),
+    "short_side": (partial(draw_distribution, measure="short_side"), 3.9, 2.9),
+    "classes": (draw_classes, 5.6, 3.8),
+    "shapes": (draw_shapes, 5.6, 3.8),
     "anomaly": (draw_anomaly, 5.6, 5.9),
     "agreement": (draw_agreement, 5.6, 5.9),
     "outcomes": (draw_outcomes, 5.6, 4.2),

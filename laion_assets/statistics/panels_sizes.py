@@ -53,7 +53,7 @@ def draw_classes(axes: "Axes", theme: Theme, data: Pictured) -> None:
         axes,
         theme,
         title="Size classes",
-        subtitle="share of images by short side, and by the historical both-sides scheme; whiskers: 95 % intervals",
+        subtitle="by short side and by the historical both-sides scheme; 95 % intervals",
     )
     groups = (
         ("historical scheme, declared", GREY, _picked(found.historical_buckets, declared=True), "////"),

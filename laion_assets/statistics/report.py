@@ -7,7 +7,7 @@ page it stands on and stripped of invisible characters.
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def _shared(document: dict[str, Any]) -> dict[str, Any]:
             "width": "Width",
             "height": "Height",
             "short_side": "Short side",
-            "megapixels": "Megapixels",
+            "megapixels": "Area",
         },
         "used_methods": sorted(_methods(document)),
     }
@@ -128,13 +128,13 @@ class _Html:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
 
-    def num(self, path: str, form: str) -> Markup:
-        """One number."""
+    def num(self, path: str, form: str, text: str | None = None) -> Markup:
+        """One number; ``text`` where it is to be shown in another way."""
         value = number_of(resolve(self.document, path))
         if value is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
         return Markup('<data value="{}" data-of="{}" data-as="{}">{}</data>').format(
-            repr(value), path, form, shown(value, form)
+            repr(value), path, form, shown(value, form) if text is None else text
         )
 
     def ci(self, path: str, form: str) -> Markup:
@@ -144,8 +144,9 @@ class _Html:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
-        low, high = self._end(f"{path}/low", form), self._end(f"{path}/high", form)
-        return Markup('{}<span class="ci">{} \u2013 {}</span>').format(self.num(path, form), low, high)
+        return Markup('{}<span class="ci">{}</span>').format(
+            self.num(path, form), self._range(path, ("low", "high"), form)
+        )
 
     def count_of(self, path: str) -> Markup:
         """The rows behind a share that may not be known."""
@@ -157,18 +158,22 @@ class _Html:
         """From the lowest to the highest it can be, and beneath the 95 % limits of both."""
         if resolve(self.document, path) is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
-        ends = [self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest")]
-        limits = [self._end(f"{path}/{end}", "percent") for end in ("low", "high")]
-        whole = Markup('<span class="together">{} \u2013 {}</span><span class="ci">{} \u2013 {}</span>')
-        return whole.format(*ends, *limits)
+        whole = Markup('<span class="together">{}</span><span class="ci">{}</span>')
+        ends = (("lowest", "highest"), ("low", "high"))
+        return whole.format(*(self._range(path, pair, "percent") for pair in ends))
 
     def say(self, statement: Mapping[str, Any]) -> Markup:
         """A sentence with its numbers."""
         made = pieces(self.document, statement["template"], statement["values"])
         return Markup("").join(escape(piece) if isinstance(piece, str) else self.num(*piece) for piece in made)
 
-    def _end(self, path: str, form: str) -> Markup:
-        return Markup("…") if resolve(self.document, path) is None else self.num(path, form)
+    def _range(self, path: str, ends: tuple[str, str], form: str) -> Markup:
+        paths = [f"{path}/{end}" for end in ends]
+        texts = range_texts([resolve(self.document, each) for each in paths], form)
+        made = [
+            Markup("…") if text == "…" else self.num(each, form, text) for each, text in zip(paths, texts, strict=True)
+        ]
+        return Markup("{} \u2013 {}").format(*made)
 
 
 class _Markdown:
@@ -179,7 +184,7 @@ class _Markdown:
 
     def num(self, path: str, form: str) -> str:
         """One number."""
-        return _plain_spaces(shown(resolve(self.document, path), form)).replace("<", "&lt;").replace(">", "&gt;")
+        return _harmless(shown(resolve(self.document, path), form))
 
     def ci(self, path: str, form: str) -> str:
         """A number with its interval behind it."""
@@ -188,19 +193,30 @@ class _Markdown:
             return UNKNOWN
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
-        ends = ["…" if found[end] is None else self.num(f"{path}/{end}", form) for end in ("low", "high")]
-        return f"{self.num(path, form)} ({ends[0]} {UNKNOWN} {ends[1]})"
+        return f"{self.num(path, form)} ({self._range(found, ('low', 'high'), form)})"
 
     def bounds(self, path: str) -> str:
         """From the lowest to the highest it can be."""
         if resolve(self.document, path) is None:
             return UNKNOWN
-        return f" {UNKNOWN} ".join(self.num(f"{path}/{end}", "percent") for end in ("lowest", "highest"))
+        return self._range(resolve(self.document, path), ("lowest", "highest"), "percent")
 
     def say(self, statement: Mapping[str, Any]) -> str:
         """A sentence with its numbers."""
-        return _plain_spaces(str(statement["text"])).replace("<", "&lt;").replace(">", "&gt;")
+        return _harmless(str(statement["text"]))
+
+    def _range(self, found: Mapping[str, float | None], ends: tuple[str, str], form: str) -> str:
+        return _harmless(f" {UNKNOWN} ".join(range_texts([found[end] for end in ends], form)))
 
 
-def _plain_spaces(text: str) -> str:
-    return text.replace(NBSP, " ")
+def range_texts(ends: Sequence[float | None], form: str) -> list[str]:
+    """Both ends of a range, the unit once where it is the same, ``…`` for an end that is not bounded."""
+    low, high = ("…" if end is None else shown(end, form) for end in ends)
+    unit = high.rpartition(NBSP)[2]
+    if NBSP in high and low.endswith(f"{NBSP}{unit}"):
+        low = low.removesuffix(f"{NBSP}{unit}")
+    return [low, high]
+
+
+def _harmless(text: str) -> str:
+    return text.replace(NBSP, " ").replace("<", "&lt;").replace(">", "&gt;")
