@@ -78,10 +78,13 @@ def shard_assets(
         from laion_assets.shards.layout import read_shards
         from laion_assets.shards.prepare import prepare
         from laion_assets.shards.progress import read_failures
-        from laion_assets.subsets.plan import planned_rows
+        from laion_assets.subsets.plan import planned_rows, read_forecast, room_for
 
         store, part = lake.open(), context.partition_key
         planned = planned_rows(store, dataset, subset.name, part)
+        room = room_for(store, dataset, subset, read_forecast(store, dataset, subset.name))
+        if not room.fits:
+            raise dg.Failure(f"{part}: {room.sentence} Free some space or cap the subset, then plan again.")
         folder = scratch.temporary_folder()
         scratch.sweep(folder)
         with scratch.private(folder) as own:

@@ -17,10 +17,7 @@ def fits_the_disk(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Foreca
     return dg.AssetCheckResult(
         check_name=FITS_THE_DISK,
         passed=room.fits,
-        description="the lake has no fixed size"
-        if room.free_bytes is None
-        else f"{_gb(room.needed_bytes)} to store at most, {_gb(room.there_bytes)} of it there already; "
-        f"{_gb(room.free_bytes)} free, of which {room.usable_share:.0%} may be used",
+        description=room.sentence,
         metadata={
             "needed bytes": room.needed_bytes if room.needed_bytes < float("inf") else "unknown: no probes",
             "there bytes": room.there_bytes,
@@ -37,7 +34,3 @@ def subset_checks(
 ) -> list[dg.AssetChecksDefinition]:
     """Checks of a subset that can be run alone: none; ``fits_the_disk`` is computed with the plan."""
     return []
-
-
-def _gb(count: float) -> str:
-    return f"{count / 1e9:,.2f} GB"

@@ -43,6 +43,16 @@ class Room:
         """Whether the rest of the download may be started."""
         return self.free_bytes is None or self.needed_bytes - self.there_bytes <= self.free_bytes * self.usable_share
 
+    @property
+    def sentence(self) -> str:
+        """What was compared."""
+        if self.free_bytes is None:
+            return "The lake has no fixed size."
+        return (
+            f"{self.needed_bytes / 1e9:,.2f} GB to store at most, {self.there_bytes / 1e9:,.2f} GB of it there "
+            f"already; {self.free_bytes / 1e9:,.2f} GB free, of which {self.usable_share:.0%} may be used."
+        )
+
 
 def write_rows(lake: Lake, dataset: str, subset: SubsetSpec, part: str, rows: pl.DataFrame, funnel: Funnel) -> int:
     """Store the selected rows of a part beside their funnel; returns the bytes of the rows."""

@@ -50,6 +50,8 @@ class SmallWeb:
     bodies: dict[str, bytes] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    down: bool = False
+    """Answer everything with 503."""
 
     def url(self, path: str, *, host: str = "127.9.9.1") -> str:
         return f"http://{host}:{self.port}/{path}"
@@ -61,6 +63,8 @@ class SmallWeb:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.path.lstrip("/")
         self.asked[path] += 1
+        if self.down:
+            return web.Response(status=503)
         if path in self.answers:
             return await self.answers[path](request)
         if path in self.bodies:
