@@ -136,13 +136,27 @@ def _translate(glob: str) -> str:
         elif rest[0] == "?":
             expression += r"[^/]"
             position += 1
-        elif rest[0] == "[" and (closing := rest.find("]", 2)) > 0:
-            inside = rest[1:closing].replace("\\", r"\\")
-            expression += f"[{'^' + inside[1:] if inside[0] in '!^' else inside}]"
-            position += closing + 1
+        elif rest[0] == "[" and (characters := _character_class(rest)):
+            expression += characters
+            position += rest.index("]", 2) + 1
         else:
             expression += re.escape(rest[0])
             position += 1
+    return expression
+
+
+def _character_class(text: str) -> str:
+    """``[a-z]`` or ``[!a-z]`` at the beginning of the text as a regular expression; nothing if it is none."""
+    closing = text.find("]", 2)
+    if closing < 0:
+        return ""
+    negated = text[1] in "!^"
+    inside = re.sub(r"([\\\[&~|^])", r"\\\1", text[1 + negated : closing])
+    expression = f"[{'^' if negated else ''}{inside}]"
+    try:
+        re.compile(expression)
+    except re.error:  # such as [z-a]
+        return ""
     return expression
 
 

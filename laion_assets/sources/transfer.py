@@ -54,12 +54,22 @@ class Origin(Protocol):
 
 @dataclass(frozen=True)
 class _Mark:
-    """What the bytes of a ``.partial`` file are the beginning of."""
+    """What the bytes of a ``.partial`` file are the beginning of.
+
+    Attributes:
+        uri: Where they are from.
+        sha256: Of the whole file, where the source tells it.
+        total_bytes: Size of the whole file, where anyone tells it.
+        validator: The origin's mark of the version.
+        boot: The run of this machine in which they were written: a power cut may leave holes, which only a checksum
+            would find.
+    """
 
     uri: str
     sha256: str | None
     total_bytes: int | None
     validator: str | None
+    boot: str
 
 
 def download(
@@ -92,7 +102,7 @@ def download(
     if held is not None:
         return Fetched(held.size_bytes, held.sha256, held.size_bytes, time.monotonic() - began)
     growing = _Partial(destination, part)
-    resumed_from = growing.resume()
+    growing.resume()
     failures = 0
     mismatches = 0
     while True:
@@ -104,22 +114,16 @@ def download(
         except ChecksumError:
             # Damage on the way happens; bytes put together over several runs deserve the doubt too.
             growing.discard()
-            resumed_from = 0
             mismatches += 1
             if mismatches > 1:
                 raise
         except SourceError as error:
             failures = 1 if growing.size_bytes - before >= _PROGRESS_BYTES else failures + 1
-            if growing.restarted:
-                resumed_from = 0
             patience.pause(failures, error)
         else:
             break
-    if growing.restarted:
-        resumed_from = 0
-    fetched = Fetched(growing.size_bytes, growing.sha256, resumed_from, time.monotonic() - began)
     growing.finish()
-    return fetched
+    return Fetched(growing.size_bytes, growing.sha256, growing.resumed_from_bytes, time.monotonic() - began)
 
 
 def sha256_of(path: Path) -> str:
@@ -139,8 +143,8 @@ class _Partial:
         self._mark = self._expected(None, None)
         self._hash = hashlib.sha256()
         self.size_bytes = 0
-        self.restarted = False
-        """Whether bytes of an earlier run had to be thrown away."""
+        self.resumed_from_bytes = 0
+        """How many of the bytes are from an earlier run."""
 
     @property
     def sha256(self) -> str:
@@ -153,28 +157,28 @@ class _Partial:
         expected = self._part.size_bytes if self._part.size_bytes is not None else self._mark.total_bytes
         return expected is not None and self.size_bytes == expected and self._bytes.is_file()
 
-    def resume(self) -> int:
-        """Take up what an earlier run left, if it is the beginning of the same file; returns how many bytes."""
+    def resume(self) -> None:
+        """Take up what an earlier run left, if it is the beginning of the same file."""
         try:
             mark = _Mark(**json.loads(self._mark_file.read_bytes()))
             size_bytes = self._bytes.stat().st_size
         except (OSError, ValueError, TypeError):
-            return 0
+            return
         part = self._part
+        same = mark == self._expected(mark.total_bytes, mark.validator)
         if part.sha256 is not None:
-            same = True  # it has the last word
+            same = mark.sha256 == part.sha256  # whatever it was called, and whatever else the source says
         elif part.etag is not None:
-            same = mark.validator == part.etag
+            same &= mark.validator == part.etag
         else:
             # A whole file is not asked for again, so nobody would tell us that it has changed.
-            same = mark.validator is not None and size_bytes != mark.total_bytes
-        if not same or mark != self._expected(mark.total_bytes, mark.validator) or not size_bytes:
+            same &= mark.validator is not None and size_bytes != mark.total_bytes
+        if not same:
             self.discard()
-            return 0
+            return
         self._mark = mark
         self._hash = _hash(self._bytes)
-        self.size_bytes = size_bytes
-        return size_bytes
+        self.size_bytes = self.resumed_from_bytes = size_bytes
 
     def grow(self, origin: Origin, patience: Patience, on_progress: OnProgress | None) -> None:
         """Read to the end of the file."""
@@ -220,7 +224,7 @@ class _Partial:
         self._mark_file.unlink(missing_ok=True)
         self._mark = self._expected(None, None)
         self._hash = hashlib.sha256()
-        self.size_bytes = 0
+        self.size_bytes = self.resumed_from_bytes = 0
 
     def finish(self) -> None:
         """Give the file its name."""
@@ -255,11 +259,8 @@ class _Partial:
         # With a checksum to come, only its word counts; without one, two versions must never meet in one file.
         if continues and part.sha256 is None and mark != self._mark:
             self.discard()
-            self.restarted = True
             raise SourceError(f"{part.uri}: changed at the source while it was fetched. Run again.", retryable=True)
         if not continues:
-            if self.size_bytes:
-                self.restarted = True
             self.discard()
             self._bytes.write_bytes(b"")
         self._mark = mark
@@ -274,7 +275,7 @@ class _Partial:
             raise OSError(errno.ENOSPC, f"No space left on device for {missing:,} more bytes", str(self._bytes))
 
     def _expected(self, total_bytes: int | None, validator: str | None) -> _Mark:
-        return _Mark(self._part.uri, self._part.sha256, total_bytes, validator)
+        return _Mark(self._part.uri, self._part.sha256, total_bytes, validator, _boot())
 
 
 class _Slowness:
@@ -298,6 +299,14 @@ class _Slowness:
                 retryable=True,
             )
         self._since, self._bytes = time.monotonic(), 0
+
+
+def _boot() -> str:
+    """What changes when this machine starts anew; nothing where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _already_here(part: PublishedPart, destination: Path) -> Fetched | None:

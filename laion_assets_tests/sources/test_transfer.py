@@ -1,6 +1,7 @@
 """A part arrives whole, as it was published, or not at all, whatever the server does."""
 
 import hashlib
+import json
 import random
 import ssl
 import time
@@ -217,6 +218,20 @@ class TestTwoVersions:
         fetched = fetch(publisher, destination)
         assert destination.read_bytes() == CONTENT
         assert fetched.resumed_from_bytes == 0
+
+    @pytest.mark.parametrize(("checksum", "resumed_from"), [(True, 1_000_000), (False, 0)])
+    def test_a_half_from_before_a_power_cut_needs_a_checksum(
+        self, publisher: Publisher, destination: Path, resumed_from: int, *, checksum: bool
+    ) -> None:
+        half_fetched(publisher, destination, part_of(publisher, checksum=checksum))
+        mark = destination.with_name(destination.name + ".partial.json")
+        mark.write_text(json.dumps({**json.loads(mark.read_text()), "boot": "another"}))
+        assert fetch(publisher, destination, part_of(publisher, checksum=checksum)).resumed_from_bytes == resumed_from
+        assert destination.read_bytes() == CONTENT
+
+    def test_the_same_checksum_under_another_revision_is_resumed(self, publisher: Publisher, destination: Path) -> None:
+        half_fetched(publisher, destination, replace(part_of(publisher), uri="hf://x@commit1/y"))
+        assert fetch(publisher, destination, replace(part_of(publisher), uri="hf://x@commit2/y")).resumed_from_bytes
 
     def test_a_half_longer_than_the_file_is_thrown_away(self, publisher: Publisher, destination: Path) -> None:
         half_fetched(publisher, destination, part_of(publisher))
