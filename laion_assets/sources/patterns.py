@@ -151,7 +151,7 @@ def _character_class(text: str) -> str:
     if closing < 0:
         return ""
     negated = text[1] in "!^"
-    inside = re.sub(r"([\\\[&~|^])", r"\\\1", text[1 + negated : closing])
+    inside = re.sub(r"([\\\[&~|^])", r"\\\1", text[1 + negated : closing]).replace("--", r"-\-")
     expression = f"[{'^' if negated else ''}{inside}]"
     try:
         re.compile(expression)
