@@ -6,10 +6,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.published import ChecksumError, Source, SourceError
 from laion_assets.sources.spec import SourceSpec
@@ -118,6 +121,29 @@ def test_what_was_fetched_is_not_fetched_again_after_the_lake_refused_it(
     assert publisher.seen == []
     assert bucket.read_bytes(uri) == CONTENT
     assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
+
+
+def test_an_asset_goes_from_a_bucket_into_a_lake_in_a_bucket(bucket: Lake) -> None:
+    parts = dg.StaticPartitionsDefinition(["part-00000", "part-00001"])
+    raw = raw_metadata(
+        "laion_hr", source=SourceSpec(uri="s3://published/laion/*.parquet"), parts=parts, group="g", patience=QUICK
+    )
+    lake = Lake("s3://published/lake")
+    reused = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            result = dg.materialize(
+                [raw],
+                partition_key="part-00001",
+                instance=instance,
+                resources={"lake": LakeResource(base_uri=lake.base_uri)},
+            )
+            (found,) = result.asset_materializations_for_node("laion_hr__raw_metadata")
+            reused.append(found.metadata["reused"].value)
+    assert reused == [False, True]
+    assert lake.list_names(["laion_hr", "raw_metadata"]) == ["part-00001.parquet"]
+    held = lake.uri(["laion_hr", "raw_metadata"], "part-00001.parquet")
+    assert lake.read_bytes(held) == bucket.read_bytes("s3://published/laion/part-00001.parquet")
 
 
 def test_checksums_beside_the_objects_are_used(bucket: Lake, tmp_path: Path) -> None:
