@@ -101,6 +101,11 @@ def decimal(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}"
 
 
+def fine(value: float | None) -> str:
+    """Three digits after the point, for scores that are close to each other."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
 def tidy(value: float | None) -> str:
     """As few digits as say it: ``0.8``, ``5``."""
     return UNKNOWN if value is None else f"{value:.6g}"
@@ -145,6 +150,7 @@ FORMATS = {
     "bytes": size,
     "px": pixels,
     "decimal": decimal,
+    "fine": fine,
     "tidy": tidy,
     "tidy_int": identity,
     "hours": hours,

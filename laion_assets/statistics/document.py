@@ -203,6 +203,7 @@ class Score(Frozen):
 
     name: Literal["similarity", "punsafe", "pwatermark"]
     missing: Share
+    """Of all sampled rows: no score, or one that cannot be (a cosine beyond 1, a probability beyond 0 to 1)."""
     sample: Distribution
     groups: dict[str, Distribution]
     """Similarity only: apart for ``en`` and ``other``, because two models made it."""

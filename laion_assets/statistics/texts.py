@@ -8,6 +8,10 @@ import polars as pl
 from laion_assets.statistics.captions import characters, is_blank, is_boilerplate, is_file_name, is_web_address, words
 from laion_assets.statistics.document import Captions, Distribution, Score, Share
 from laion_assets.statistics.evidence import Evidence
+from laion_assets.statistics.intervals import exact_share
+
+POSSIBLE = {"similarity": (-1, 1), "punsafe": (0, 1), "pwatermark": (0, 1)}
+"""What a cosine and a probability can be. Published rows carry similarities of 6016; a mean over those says nothing."""
 
 
 def captions(evidence: Evidence) -> Captions:
@@ -35,7 +39,7 @@ def scores(evidence: Evidence) -> list[Score]:
     cutoffs = {"similarity": None, "punsafe": requirement.unsafe_cutoff, "pwatermark": requirement.watermark_cutoff}
     found = []
     for name, cutoff in cutoffs.items():
-        known = evidence.has(pl.col(name).is_not_null() & pl.col(name).is_finite())
+        known = evidence.has(pl.col(name).is_between(*POSSIBLE[name]))
         if not known.any():
             continue
         values = evidence.values(name)
@@ -64,16 +68,22 @@ def _exact_share(evidence: Evidence, name: str, cutoff: float | None) -> Share |
     if math.floor(float(np.float32(cutoff)) * 100) != round(cutoff * 100):
         return None
     counts = evidence.declared.scores.get(name)
-    return counts.at_least(round(cutoff * 100)) if counts is not None and counts.n else None
+    if counts is None:
+        return None
+    # Profiles count impossible scores in bins of their own beyond [-100, 100], see ``metadata.profile``.
+    possible = counts.between(POSSIBLE[name][0] * 100, POSSIBLE[name][1] * 100 + 1).count
+    reached = counts.between(round(cutoff * 100), POSSIBLE[name][1] * 100 + 1).count
+    return exact_share(reached, possible) if possible else None
 
 
 def _groups(evidence: Evidence) -> dict[str, Distribution]:
     """English and everything else: two models made the similarity, their values are not comparable."""
     english = evidence.has(pl.col("language") == "en")
     values = evidence.values("similarity")
+    possible = evidence.has(pl.col("similarity").is_between(*POSSIBLE["similarity"]))
     groups = {"en": english, "other": ~english}
     return {
-        name: evidence.sample.distribution(values, inside)
+        name: evidence.sample.distribution(values, inside & possible)
         for name, inside in groups.items()
-        if inside.any() and evidence.rows.get_column("language").null_count() < evidence.rows.height
+        if (inside & possible).any() and evidence.rows.get_column("language").null_count() < evidence.rows.height
     }

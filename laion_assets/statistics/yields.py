@@ -88,7 +88,7 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
                 "Similarity above its lower quartile",
                 f"{_SIZE}, similarity ≥ {told}",
                 places | {name: f"similarity_cutoffs/{name} tidy" for name in cutoffs},
-                enough & (similarity >= limit),
+                enough & (similarity >= limit) & (similarity <= 1),
                 side,
             )
         )

@@ -266,7 +266,8 @@ class Recomputation:
         often = Counter(text.lower() for text in captions)
         self.share("captions/repeated", [bool(text) and often[text.lower()] > 1 for text in captions])
         for name, cutoff in (("similarity", None), ("punsafe", 0.5), ("pwatermark", 0.8)):
-            values = [row[name] for row in self.sample]
+            least = -1 if name == "similarity" else 0
+            values = [row[name] if row[name] is not None and least <= row[name] <= 1 else None for row in self.sample]
             known = [value is not None for value in values]
             self.share(f"scores/{name}/missing", [value is None for value in values])
             self.distribution(f"scores/{name}/sample", values, known)
@@ -274,11 +275,11 @@ class Recomputation:
                 self.numbers[f"scores/{name}/cutoff"] = cutoff
                 over = [value is not None and value >= cutoff for value in values]
                 self.share(f"scores/{name}/at_or_above_cutoff", over, known)
-                everybody = [row[name] for row in self.everybody if row[name] is not None]
+                everybody = [row[name] for row in self.everybody if row[name] is not None and least <= row[name] <= 1]
                 count = sum(value >= cutoff for value in everybody)
                 self.exact(f"scores/{name}/at_or_above_cutoff_all", count, len(everybody))
         english = [row["language"] == "en" for row in self.sample]
-        values = [row["similarity"] for row in self.sample]
+        values = [row["similarity"] if abs(row["similarity"]) <= 1 else None for row in self.sample]
         for name, inside in (("en", english), ("other", [not e for e in english])):
             self.distribution(f"scores/similarity/groups/{name}", values, inside)
             quartile = self.numbers[f"scores/similarity/groups/{name}/percentiles/p25"]
@@ -292,7 +293,7 @@ class Recomputation:
             "required": (1024, lambda _: True),
             "historical": (1024, lambda r: historical(r["declared_width"], r["declared_height"]) != "< 1024"),
             "high": (2048, lambda _: True),
-            "similarity": (1024, lambda r: r["similarity"] >= limits[r["language"] == "en"]),
+            "similarity": (1024, lambda r: limits[r["language"] == "en"] <= r["similarity"] <= 1),
             "no_watermark": (1024, lambda r: r["pwatermark"] is not None and r["pwatermark"] < mark),
             "safe": (1024, lambda r: r["punsafe"] is not None and r["punsafe"] < unsafe),
             "captions": (1024, lambda r: not useless(r["caption"] or "")),

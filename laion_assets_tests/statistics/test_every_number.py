@@ -44,7 +44,9 @@ def made() -> tuple[pl.DataFrame, pl.DataFrame, Evidence, Statistics]:
         .then(pl.lit("https://a.example/x.png"))
         .when(odd % 37 == 0)
         .then(pl.lit("red oak table"))
-        .otherwise("caption")
+        .otherwise("caption"),
+        similarity=pl.when(odd % 300 == 7).then(6016.0).otherwise("similarity"),
+        punsafe=pl.when(odd % 300 == 8).then(1.7).otherwise("punsafe"),
     )
     rows = probe(rows).with_columns(
         opted_out=odd % 50 == 0,
