@@ -28,7 +28,7 @@ def probe_assets(
     sample: SampleSpec,
     probe: ProbeSpec,
     minimum_side_px: int,
-    parts: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    parts: dg.PartitionsDefinition,
     group: str,
 ) -> list[dg.AssetsDefinition]:
     """``dimension_sample`` and ``dimension_probes`` of one dataset.
@@ -51,7 +51,7 @@ def _dimension_sample(
     dataset: str,
     spec: SampleSpec,
     *,
-    published: dg.PartitionsDefinition,  # type: ignore[type-arg]
+    published: dg.PartitionsDefinition,
     group: str,
 ) -> dg.AssetsDefinition:
     key = dg.AssetKey([dataset, "dimension_sample"])

@@ -1,0 +1,209 @@
+"""The size read from a header equals the size the decoder gives, or there is none."""
+
+import struct
+import zlib
+
+import pytest
+
+from laion_assets.probes.header import Header, NeedMore, NotAnImage, Unknown, read_header
+from laion_assets_tests.probes import pictures
+from laion_assets_tests.probes.pictures import MAKERS, decoded_size, exif, made, painted, saved
+
+# What no prefix can tell for certain, or what decoders disagree about.
+UNKNOWN = {"tiff on its side"}
+
+
+def settled(content: bytes, *, first: int = 32) -> tuple[Header | NotAnImage | Unknown, int]:
+    """Read as far as asked, as a probe does; the answer and the bytes it took."""
+    have = first
+    while isinstance(answer := read_header(content[:have], complete=have >= len(content)), NeedMore):
+        assert answer.at_least_bytes > min(have, len(content))
+        have = answer.at_least_bytes
+    return answer, min(have, len(content))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_size_is_the_one_the_decoder_gives(name: str) -> None:
+    content = made(name)
+    width, height = decoded_size(content)
+    answer, _ = settled(content)
+    if name in UNKNOWN:
+        assert isinstance(answer, Unknown)
+        return
+    assert isinstance(answer, Header)
+    assert (answer.width, answer.height) == (width, height)
+    kind = name.split(maxsplit=1)[0]
+    assert answer.format == ("jpeg" if kind == "mpo" else kind)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_no_prefix_gives_another_size(name: str) -> None:
+    content = made(name)
+    whole, needed = settled(content)
+    step = max(1, needed // 150)
+    for length in [*range(0, needed, step), needed]:
+        for complete in (False, True):
+            answer = read_header(content[:length], complete=complete)
+            if isinstance(answer, Header) and isinstance(whole, Header):
+                assert (answer.width, answer.height) == (whole.width, whole.height)
+            elif isinstance(answer, Header):
+                pytest.fail(f"{answer} from {length} bytes, {whole} from all")
+            elif complete:
+                assert isinstance(answer, Unknown | NotAnImage)
+            elif length >= 32:
+                assert isinstance(answer, NeedMore) or answer == whole
+
+
+@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"tiff directory at the end"}))
+def test_what_is_asked_for_is_enough_and_far_less_than_the_file(name: str) -> None:
+    content = made(name)
+    _, needed = settled(content)
+    assert needed <= len(content)
+    longer = content + bytes(10 * len(content))
+    assert settled(longer)[1] == needed
+
+
+def test_a_truncated_file_is_called_truncated() -> None:
+    jpeg = saved(painted(61, 47), "JPEG", exif=exif(1, filler=5000))
+    assert read_header(jpeg[:3000], complete=False) == NeedMore(at_least_bytes=5080, format="jpeg")
+    answer = read_header(jpeg[:3000], complete=True)
+    assert isinstance(answer, Unknown)
+    assert answer.truncated
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_the_orientation_is_told_and_does_not_turn_the_size(format_: str, orientation: int) -> None:
+    content = saved(painted(62, 46), format_, exif=exif(orientation))
+    answer = read_header(content, complete=True)
+    assert isinstance(answer, Header)
+    assert (answer.width, answer.height) == (62, 46)
+    assert answer.exif_orientation == orientation
+
+
+def test_an_absent_or_senseless_orientation_is_not_told() -> None:
+    for block in (exif(), exif(9), b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0XX\0*\0\0\0\x08"):
+        answer = read_header(saved(painted(61, 47), "JPEG", exif=block), complete=True)
+        assert isinstance(answer, Header)
+        assert answer.exif_orientation is None
+
+
+def test_the_thumbnail_in_front_is_never_the_image() -> None:
+    thumbnail = saved(painted(16, 12), "JPEG")
+    content = saved(painted(611, 470), "JPEG", exif=exif(1, thumbnail=thumbnail))
+    for length in range(2, len(content) + 1):
+        answer = read_header(content[:length], complete=False)
+        assert isinstance(answer, NeedMore) or (isinstance(answer, Header) and answer.width == 611)
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html><body>Not here any more</body></html>", "html"),
+        (b"\n\n  <HTML><head></head></html>", "html"),
+        (b'<?xml version="1.0"?><svg width="1200" height="1200" xmlns="http://www.w3.org/2000/svg"></svg>', "svg"),
+        (b'<svg width="1200" height="1200"><script>alert(1)</script></svg>', "svg"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "xml"),
+        (b'{"error": "not found", "code": 404}', "json"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>", "pdf"),
+        (b"PK\x03\x04" + bytes(40), "zip"),
+        (b"\x1f\x8b\x08\0" + bytes(40), "gzip"),
+        (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41" + bytes(40), "video"),
+        (b"Not found", "text"),
+        (bytes(100), "zeros"),
+        (bytes(range(128, 228)), "unknown bytes"),
+        (b"\r\n" + saved(painted(61, 47), "JPEG"), "unknown bytes"),
+        (b"\xff\xd8", "unknown bytes"),
+    ],
+)
+def test_what_is_no_image_is_called_by_its_name(content: bytes, finding: str) -> None:
+    assert read_header(content, complete=True) == NotAnImage(finding)
+    if len(content) >= 32:
+        assert read_header(content, complete=False) == NotAnImage(finding)
+    else:
+        assert read_header(content, complete=False) == NeedMore(32)
+
+
+def sof(width: int, height: int, *, marker: int = 0xC0, components: int = 3, length: int | None = None) -> bytes:
+    body = struct.pack(">BHHB", 8, height, width, components) + b"\1\x11\0" * components
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2 if length is None else length) + body
+
+
+def png(width: int, height: int, *, name: bytes = b"IHDR", crc: int | None = None) -> bytes:
+    body = name + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n\0\0\0\x0d" + body + struct.pack(">I", zlib.crc32(body) if crc is None else crc)
+
+
+def tiff(*entries: tuple[int, int, int, int], directory: int = 8) -> bytes:
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return struct.pack("<2sHIH", b"II", 42, directory, len(entries)) + table + bytes(4)
+
+
+SIZED = ((256, 3, 1, 61), (257, 3, 1, 47))
+
+
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [
+        ("height told after the scan", b"\xff\xd8" + sof(61, 0)),
+        ("no width", b"\xff\xd8" + sof(0, 47)),
+        ("frame header too short for its components", b"\xff\xd8" + sof(61, 47, length=11)),
+        ("hierarchical frame", b"\xff\xd8" + sof(61, 47, marker=0xC5)),
+        ("scan before any frame", b"\xff\xd8\xff\xda\0\x08\1\1\0\0\x3f\0" + sof(61, 47)),
+        ("image within the image", b"\xff\xd8\xff\xd8" + sof(61, 47)),
+        ("end before any frame", b"\xff\xd8\xff\xd9" + sof(61, 47)),
+        ("reserved marker", b"\xff\xd8\xff\xf0\0\x04ab" + sof(61, 47)),
+        ("segment shorter than its length", b"\xff\xd8\xff\xe0\0\x01" + sof(61, 47)),
+        ("endless segments", b"\xff\xd8" + b"\xff\xfe\0\x02" * 5000 + sof(61, 47)),
+        ("apple's private png", b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\2\x2b\xd5\xb3\x7f" + png(61, 47)[8:]),
+        ("wrong checksum", png(61, 47, crc=1)),
+        ("no height", png(61, 0)),
+        ("width with its highest bit set", png(2**31, 47)),
+        ("no frame", b"GIF89a" + struct.pack("<HHBBB", 61, 47, 0, 0, 0) + b";"),
+        ("webp that begins with something else", b"RIFF\x40\0\0\0WEBPALPH" + bytes(40)),
+        ("webp that begins with no key frame", b"RIFF\x40\0\0\0WEBPVP8 \x30\0\0\0\x01" + bytes(40)),
+        ("lossless webp without signature", b"RIFF\x40\0\0\0WEBPVP8L\x30\0\0\0\x01" + bytes(40)),
+        ("bmp of unknown header", b"BM" + bytes(12) + struct.pack("<Iii", 41, 61, 47) + bytes(40)),
+        ("bmp of impossible height", b"BM" + bytes(12) + struct.pack("<Iii", 40, 61, -(2**31)) + bytes(40)),
+        ("tiff without width", tiff(SIZED[1])),
+        ("tiff with two widths", tiff(SIZED[0], *SIZED)),
+        ("tiff whose width is text", tiff((256, 2, 1, 61), SIZED[1])),
+        ("tiff of two widths in one", tiff((256, 3, 2, 61), SIZED[1])),
+        ("tiff of a thumbnail", tiff((254, 4, 1, 1), *SIZED)),
+        ("camera's raw file", tiff(*SIZED, (50706, 1, 4, 1))),
+        ("tiff whose directory is its header", tiff(*SIZED, directory=2)),
+        ("directory of too many entries", struct.pack("<2sHIH", b"II", 42, 8, 65_535) + bytes(100)),
+        ("big tiff of an unknown kind", struct.pack("<2sHHHQ", b"II", 43, 4, 0, 16) + bytes(40)),
+        ("avif without directory", b"\0\0\0\x14ftypavif\0\0\0\0mif1" + b"\0\0\0\x0cmeta\0\0\0\0" + bytes(8)),
+        ("box that sticks out", b"\0\0\0\x14ftypavif\0\0\0\0mif1" + b"\0\0\0\x14meta\0\0\0\0\0\0\0\xffpitm"),
+        ("photoshop file", b"8BPS\0\1" + bytes(6) + struct.pack(">HII", 3, 47, 61) + bytes(40)),
+        ("icon", b"\0\0\1\0\1\0\x20\x20" + bytes(40)),
+        ("netpbm", b"P6\n61 47\n255\n" + bytes(40)),
+    ],
+)
+def test_a_doubtful_header_is_not_believed(what: str, content: bytes) -> None:
+    del what
+    answer = read_header(content + bytes(64), complete=False)
+    assert isinstance(answer, Unknown)
+    assert answer.reason
+    assert not answer.truncated
+
+
+def test_the_same_headers_are_believed_without_the_defect() -> None:
+    for content in (b"\xff\xd8" + sof(61, 47), png(61, 47), tiff(*SIZED), tiff((254, 4, 1, 0), *SIZED)):
+        answer = read_header(content + bytes(64), complete=False)
+        assert isinstance(answer, Header)
+        assert (answer.width, answer.height) == (61, 47)
+
+
+def test_a_directory_far_away_is_asked_for_where_it_is() -> None:
+    content = pictures.tiff_with_directory_at_end(1000, 900)
+    assert read_header(content[:4096], complete=False) == NeedMore(900_010, "tiff")
+    assert read_header(content[:900_010], complete=False) == NeedMore(900_118, "tiff")
+
+
+def test_the_extension_and_the_content_type_play_no_part() -> None:
+    # There is nowhere to pass them.
+    assert read_header.__kwdefaults__ is None
+    assert read_header.__code__.co_varnames[:2] == ("prefix", "complete")
