@@ -18,7 +18,8 @@ def test_blank(text: str | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["image", "IMG", "Image 12", "Photo #3", "IMG_2041", "DSC 0042", "untitled", "Untitled.", "n/a", "null", "image 3 of 7",
+    ["image", "IMG", "Image 12",
+     "Photo #3", "IMG_2041", "DSC 0042", "untitled", "Untitled.", "n/a", "null", "image 3 of 7",
      "thumbnail", "product image", "12345", "--- ***", "Placeholder", "loading...", "Click to enlarge"],
 )  # fmt: skip
 def test_boilerplate(text: str) -> None:
