@@ -97,6 +97,19 @@ def test_a_domain_at_its_limit_passes_its_places_round_its_hosts() -> None:
     assert len(order) == 8
 
 
+def test_a_place_that_one_host_cannot_use_goes_to_the_next_of_its_domain() -> None:
+    turns = schedule(host=Pace(1, None), domain=Pace(1, None))
+    for host in "xab":
+        turns.add(f"{host}.shop.com", host)
+    first = turns.take(0.0)
+    assert first is not None
+    assert turns.take(0.0) is None
+    # Meanwhile a asked to be left alone, on an earlier answer say; when x ends, a is woken first.
+    turns.pause(turns._lanes["a.shop.com"], 100.0)
+    turns.give_back(first[1])
+    assert taken(turns) == ["b"]
+
+
 def test_starts_are_spaced_with_a_burst_of_the_concurrency() -> None:
     turns = schedule(host=Pace(2, 10.0), domain=Pace(100, None))
     for n in range(6):
