@@ -608,8 +608,8 @@ def _heif(data: bytes) -> _Size:
             if item.cropped or item.quarter_turns % 2:
                 raise _Doubt("cropped or turned by the decoder")
             return _Size(*item.size, _orientation(item))
-        if box.kind in (b"moov", b"mdat"):
-            raise _Doubt("no primary picture in front")
+        if box.kind == b"moov":
+            raise _Doubt("a sequence")
     raise _Doubt("no primary picture")
 
 
@@ -625,15 +625,23 @@ def _orientation(item: _Item) -> int | None:
 def _primary_item(meta: bytes) -> _Item:
     boxes: dict[bytes, bytes] = {}
     for box in _inner_boxes(meta, 4):
-        if box.kind in (b"pitm", b"iinf", b"iprp"):
+        if box.kind in (b"pitm", b"iinf", b"iprp", b"iref"):
             if box.kind in boxes:
                 raise _Doubt(f"two {box.kind!r} boxes")
             boxes[box.kind] = meta[box.start : box.end]
-    if len(boxes) < 3:
+    if not boxes.keys() >= {b"pitm", b"iinf", b"iprp"}:
         raise _Doubt("the file's directory is incomplete")
     pitm = boxes[b"pitm"]
     primary = _int_in_box(pitm, 4, 2 if _int_in_box(pitm, 0, 1) == 0 else 4)
+    if primary in _thumbnails(boxes.get(b"iref", bytes(4))):
+        raise _Doubt("the primary picture is a thumbnail of another")
     return _item(primary, _item_kind(boxes[b"iinf"], primary), boxes[b"iprp"])
+
+
+def _thumbnails(iref: bytes) -> set[int]:
+    """The items that refer to another as its thumbnail."""
+    id_bytes = 2 if _int_in_box(iref, 0, 1) == 0 else 4
+    return {_int_in_box(iref, box.start, id_bytes) for box in _inner_boxes(iref, 4) if box.kind == b"thmb"}
 
 
 def _item_kind(iinf: bytes, primary: int) -> bytes:
