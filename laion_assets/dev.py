@@ -15,13 +15,24 @@ from rich.console import Console
 from laion_assets.definitions import defs as load_definitions
 from laion_assets.home import PROJECT_ROOT, Home
 from laion_assets.registration import register_parts
+from laion_assets.sandbox.spec import SandboxSpec
 from laion_assets.sources.published import SourceError
 
 SOURCE_VARIABLE = "LAION_HR_SOURCE"
 
 
-def run_dev(home: Home, console: Console, *, source: str | None, host: str, port: int) -> int:
+def run_dev(
+    home: Home, console: Console, *, source: str | None, host: str, port: int, spec: SandboxSpec | None = None
+) -> int:
     """Serve the UI until interrupted.
+
+    Args:
+        home: where the lake and the Dagster instance are.
+        console: where it is told.
+        source: where the real parts are; none means the sandbox.
+        host: address the UI listens on.
+        port: port of the UI.
+        spec: the sandbox beside it; none means the default one.
 
     Returns:
         The exit code: 1 when the port is taken or a source without any known part cannot be listed.
@@ -29,7 +40,7 @@ def run_dev(home: Home, console: Console, *, source: str | None, host: str, port
     if _is_taken(host, port):
         console.print(f"[red]{host}:{port} is in use.[/red] Choose another: make dev PORT={port + 1}")
         return 1
-    with _sandbox_unless(source, home, console):
+    with _sandbox_unless(source, home, console, spec or SandboxSpec()):
         home.enter({SOURCE_VARIABLE: source} if source else None)
         with dg.DagsterInstance.get() as instance:
             try:
@@ -55,14 +66,13 @@ def _serve(home: Home, host: str, port: int) -> int:
 
 
 @contextlib.contextmanager
-def _sandbox_unless(source: str | None, home: Home, console: Console) -> Iterator[None]:
+def _sandbox_unless(source: str | None, home: Home, console: Console, spec: SandboxSpec) -> Iterator[None]:
     if source:
         yield
         return
     from laion_assets.sandbox.process import start_sandbox
-    from laion_assets.sandbox.spec import SandboxSpec
 
-    with start_sandbox(SandboxSpec(), cache=home.sandbox_cache) as sandbox:
+    with start_sandbox(spec, cache=home.sandbox_cache) as sandbox:
         os.environ.update(sandbox.environment)
         console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback)")
         yield
