@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -15,6 +14,7 @@ from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
 from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
+from laion_assets.metadata.part_files import WrittenFile
 from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.reading import open_published
 from laion_assets.metadata.rulebook import Rulebook, rulebook
@@ -110,7 +110,7 @@ def metadata_assets(
                 ) as table:
                     profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
                 part_files.write(profile, profile_path)
-                written = [_Written.of(path) for path in (quarantine_path, profile_path, valid_path)]
+                written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
         except MetadataError as error:
             # The sentence says it all: the stack of a damaged file leads nowhere.
             raise dg.Failure(description=str(error), allow_retries=False) from None
@@ -131,7 +131,7 @@ def metadata_assets(
                 "dagster/partition_row_count": figures["rows_quarantined"],
                 "share_quarantined": figures["rows_quarantined"] / figures["rows_in"],
                 "reasons": _rule_table(figures, book, "quarantine"),
-                **quarantine_file.metadata(uris[0]),
+                **_file_metadata(uris[0], quarantine_file),
             },
             data_version=dg.DataVersion(quarantine_file.sha256),
         )
@@ -145,7 +145,7 @@ def metadata_assets(
                 "rules_not_applicable": ", ".join(figures["rules_not_applicable"]) or "none",
                 "buckets": _counts_table(figures["bucket_counts"], figures["rows_valid"]),
                 "languages": _counts_table(figures["language_counts"][:20], figures["rows_valid"]),
-                **profile_file.metadata(uris[1]),
+                **_file_metadata(uris[1], profile_file),
             },
             data_version=dg.DataVersion(profile_file.sha256),
         )
@@ -158,7 +158,7 @@ def metadata_assets(
                 "seconds": seconds,
                 "rows_per_second": figures["rows_in"] / seconds,
                 "flags": _rule_table(figures, book, "flag"),
-                **valid_file.metadata(uris[2]),
+                **_file_metadata(uris[2], valid_file),
             },
             data_version=dg.DataVersion(valid_file.sha256),
             check_results=[_row_accounting(figures, valid_file.rows, quarantine_file.rows)],
@@ -206,7 +206,7 @@ def duplicate_assets(
         uri = store.uri(key.path, "duplicate_urls.parquet")
         with store.publish(uri) as path:
             counts = find_duplicates(sources, path, on_part=partial(context.log.info, "%s: hashed"))
-            written = _Written.of(path)
+            written = part_files.describe(path)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": counts.url_rows,
@@ -215,7 +215,7 @@ def duplicate_assets(
                 "extra_pair_rows": counts.extra_pair_rows,
                 "share_of_rows_to_drop": counts.extra_url_rows / max(counts.rows, 1),
                 "seconds": time.monotonic() - started,
-                **written.metadata(uri),
+                **_file_metadata(uri, written),
             },
             data_version=dg.DataVersion(written.sha256),
         )
@@ -240,23 +240,8 @@ def published_uri(lake: Lake, dataset: str, part: str) -> str:
     raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
 
 
-class _Written:
-    """What was written to one file."""
-
-    def __init__(self, rows: int, size_bytes: int, sha256: str) -> None:
-        self.rows, self.size_bytes, self.sha256 = rows, size_bytes, sha256
-
-    @classmethod
-    def of(cls, path: Path) -> "_Written":
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-        return cls(rows, path.stat().st_size, digest.hexdigest())
-
-    def metadata(self, uri: str) -> dict[str, dg.MetadataValue]:
-        return {"uri": dg.MetadataValue.path(uri), "size_bytes": dg.MetadataValue.int(self.size_bytes)}
+def _file_metadata(uri: str, written: WrittenFile) -> dict[str, dg.MetadataValue]:
+    return {"uri": dg.MetadataValue.path(uri), "size_bytes": dg.MetadataValue.int(written.size_bytes)}
 
 
 def _row_accounting(figures: dict[str, int], rows_valid: int, rows_quarantined: int) -> dg.AssetCheckResult:

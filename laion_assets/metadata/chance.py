@@ -88,5 +88,5 @@ def binomial_tail(count: int, of: int, share: float) -> float:
 
 
 def below_chance(log_probability: float, *, level: float, looks: int) -> bool:
-    """Whether the least probable of several looks is less probable than ``level`` allows for so many (Holm's first step)."""
+    """Whether the least probable of so many looks is less probable than ``level`` allows for all (Holm's step)."""
     return looks > 0 and log_probability <= math.log(level / looks)

@@ -7,7 +7,7 @@ on the one-row table of figures, and ``contract_docs`` renders its Data Docs pag
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.metadata.rulebook import Rulebook
@@ -149,7 +149,7 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
     """
     import pandas as pd
 
-    # One row, of which the largest value is the value: this expectation says what it found, one about values only how many.
+    # The largest of one value is the value; an expectation about values would not say which one it found.
     table = pd.DataFrame([{one.figure: figures.get(one.figure) for one in expectations}], dtype="float64")
     suite = [
         {
@@ -168,6 +168,9 @@ def check_contract(figures: Mapping[str, float], expectations: Sequence[Expectat
             met[one.expectation_config.kwargs["column"]] = bool(one.success)
         if (observed := one.result.get("observed_value")) is not None:
             one.result["observed_value"] = float(observed)  # its page cannot print the numbers of numpy 2
-    result.meta["batch_spec"] = {"data_asset_name": part}  # what the page calls the table
-    outcomes = tuple(ExpectationOutcome(one, figures.get(one.figure), met[one.figure] and one.figure in figures) for one in expectations)
+    cast("dict[str, Any]", result.meta)["batch_spec"] = {"data_asset_name": part}  # what the page calls the table
+    outcomes = tuple(
+        ExpectationOutcome(one, figures.get(one.figure), met[one.figure] and one.figure in figures)
+        for one in expectations
+    )
     return ContractOutcome(outcomes, result)

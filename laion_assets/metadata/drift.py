@@ -2,7 +2,7 @@
 
 Each part is compared with all others pooled, figure by figure, by Pearson's test of homogeneity. Looking at 128 parts
 and a dozen figures finds something by chance alone, so probabilities are corrected for the number of looks (Holm). The
-most unlike part is then put aside and the rest compared again with a correction for their number, because one damaged part pulls the pool away from the
+most unlike part is then put aside and the rest compared again, because one damaged part pulls the pool away from the
 good ones.
 """
 

@@ -4,6 +4,8 @@ One slice goes straight into the file. Several are kept beside it and joined by 
 parquet file cannot be appended to.
 """
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +15,25 @@ from typing_extensions import Self
 _ROWS_PER_GROUP = 250_000
 # zstd level 1 writes a part in 0.45 s, level 3 in 0.75 s, for files 6 % smaller.
 _LEVEL = 1
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """What was written: rows read back from the file's own footer, bytes, and what identifies the content."""
+
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+def describe(path: Path) -> WrittenFile:
+    """Rows, size and digest of a parquet file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    return WrittenFile(rows, path.stat().st_size, digest.hexdigest())
 
 
 class PartFile:

@@ -67,45 +67,53 @@ def test_names_of_the_yaml_come_first() -> None:
     assert mapped.extras == {"url": "url_published"}, "a published name may not pose as a canonical column"
 
 
+_NO_URL = "no column for 'url' (looked for 'url' or 'image_url' or 'img_url' or 'link'). Found"
+_NO_CAPTION = (
+    "no column for 'caption' (looked for 'caption_en' or 'text' or 'caption' or 'alt' or 'alt_text' or 'top_caption' "
+    "or 'prompt'). Found"
+)
+_MAP = "Map it in defs.yaml under columns:"
+
+
 @pytest.mark.parametrize(
     ("schema", "columns", "sentence"),
     [
         (
             {"href": pl.String(), "text": pl.String()},
             {},
-            "part.parquet (part-00003): no column for 'url' (looked for 'url' or 'image_url' or 'img_url' or 'link'). "
-            "Found 'href' (String), 'text' (String). Map it in defs.yaml under columns: {url: [<its name>]}.",
+            f"{_NO_URL} 'href' (String), 'text' (String). {_MAP} {{url: [<its name>]}}.",
         ),
         (
             {"url": pl.Int64(), "text": pl.String()},
             {},
-            "part.parquet (part-00003): column 'url' is Int64, which cannot be 'url' (String). "
-            "Found 'url' (Int64), 'text' (String). Map 'url' to another column in defs.yaml.",
+            "column 'url' is Int64, which cannot be 'url' (String). Found 'url' (Int64), 'text' (String). "  # noqa: ISC004
+            "Map 'url' to another column in defs.yaml.",
         ),
         (
             {"url": pl.String(), "width": pl.List(pl.Int32())},
             {},
-            "part.parquet (part-00003): column 'width' is List(Int32), which cannot be 'declared_width' (Int32). "
+            "column 'width' is List(Int32), which cannot be 'declared_width' (Int32). "  # noqa: ISC004
             "Found 'url' (String), 'width' (List(Int32)). Map 'declared_width' to another column in defs.yaml.",
         ),
         (
             {"url": pl.String(), "caption_de": pl.String()},
             {"caption": ["caption_en"]},
-            "part.parquet (part-00003): no column for 'caption' (looked for 'caption_en' or 'text' or 'caption' or 'alt' "
-            "or 'alt_text' or 'top_caption' or 'prompt'). Found 'url' (String), 'caption_de' (String). "
-            "Map it in defs.yaml under columns: {caption: [caption_de]}.",
+            f"{_NO_CAPTION} 'url' (String), 'caption_de' (String). {_MAP} {{caption: [caption_de]}}.",
         ),
-        ({"url": pl.String()}, {"widht": ["w"]}, "columns: there is no canonical column 'widht'. Did you mean 'declared_width'?"),
-        ({}, {}, "part.parquet (part-00003): no column for 'url' (looked for 'url' or 'image_url' or 'img_url' or 'link'). "
-         "Found no columns. Map it in defs.yaml under columns: {url: [<its name>]}."),
+        ({}, {}, f"{_NO_URL} no columns. {_MAP} {{url: [<its name>]}}."),
     ],
-)  # fmt: skip
+)
 def test_a_mismatch_names_file_part_and_what_was_found(
     schema: dict[str, pl.DataType], columns: dict[str, list[str]], sentence: str
 ) -> None:
     with pytest.raises(SchemaMismatchError) as caught:
         map_columns(schema, columns, where="part.parquet (part-00003)")
-    assert str(caught.value) == sentence
+    assert str(caught.value) == f"part.parquet (part-00003): {sentence}"
+
+
+def test_a_canonical_name_that_is_none_is_refused() -> None:
+    with pytest.raises(SchemaMismatchError, match=r"no canonical column 'widht'\. Did you mean 'declared_width'\?"):
+        map_columns({"url": pl.String()}, {"widht": ["w"]}, where="f (p)")
 
 
 def test_a_column_that_nobody_asked_for_may_be_missing() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from laion_assets.metadata.errors import DamagedPartError, MetadataError, SchemaMismatchError
-from laion_assets_tests.metadata.conftest import one_pass, rows
+from laion_assets.metadata.errors import MetadataError
+from laion_assets_tests.metadata.conftest import Pass, one_pass, rows
 
 
 @pytest.fixture
@@ -89,20 +89,25 @@ def test_a_directory_of_the_right_name_is_no_file(part: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_flipped_bytes_give_sound_accounting_or_one_sentence(part: Path, seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 (no secret)
     content = bytearray(part.read_bytes())
     for _ in range(chance.choice([1, 4, 64])):
         content[chance.randrange(4, len(content) - 4)] ^= 1 << chance.randrange(8)
     part.write_bytes(content)
-    try:
-        outcome = one_pass(part, part="part-00007")
-    except MetadataError as error:
-        assert isinstance(error, DamagedPartError | SchemaMismatchError)  # noqa: PT017
-        assert str(error).startswith("part-00007.parquet (part-00007): ")
-        assert "\n" not in str(error)
-        assert [found.name for found in part.parent.iterdir()] == [part.name]
-    else:
+    outcome, message = _outcome_or_message(part)
+    if outcome:
         assert outcome.valid.height + outcome.quarantined.height == outcome.profile["rows_in"]
+    else:
+        assert message.startswith("part-00007.parquet (part-00007): ")
+        assert "\n" not in message
+        assert [found.name for found in part.parent.iterdir()] == [part.name]
+
+
+def _outcome_or_message(path: Path) -> tuple[Pass | None, str]:
+    try:
+        return one_pass(path, part="part-00007"), ""
+    except MetadataError as error:
+        return None, str(error)
 
 
 def test_a_page_in_the_middle_that_does_not_decode(part: Path) -> None:

@@ -15,7 +15,9 @@ from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, DuplicateCounts,
 _Part = list[tuple[str, str | None]]
 
 
-def _find(parts: dict[str, _Part], folder: Path, *, rows_per_bucket: int = 1000) -> tuple[DuplicateCounts, pl.DataFrame]:
+def _find(
+    parts: dict[str, _Part], folder: Path, *, rows_per_bucket: int = 1000
+) -> tuple[DuplicateCounts, pl.DataFrame]:
     sources = {}
     for key, pairs in parts.items():
         path = folder / f"{key}.parquet"
@@ -32,7 +34,12 @@ def _find(parts: dict[str, _Part], folder: Path, *, rows_per_bucket: int = 1000)
 def test_a_url_in_several_parts_is_listed_with_the_row_to_keep(tmp_path: Path) -> None:
     parts: dict[str, _Part] = {
         "part-00000": [("http://a", "one"), ("http://only-here", "x"), ("http://b", "same")],
-        "part-00001": [("http://b", "same"), ("http://a", "two"), ("http://twice-here", "y"), ("http://twice-here", "y")],
+        "part-00001": [
+            ("http://b", "same"),
+            ("http://a", "two"),
+            ("http://twice-here", "y"),
+            ("http://twice-here", "y"),
+        ],
         "part-00002": [("http://a", "one"), ("http://b", "same")],
     }
     counts, listed = _find(parts, tmp_path)

@@ -19,7 +19,7 @@ _HOSTS = ["a.example", "B.example:8080", "user@c.example", "[::1]:80", "d.exampl
 
 
 def _frame(seed: int, n: int = 2000) -> pl.DataFrame:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 (no secret)
 
     def maybe(value: Any, share: float) -> Any:  # noqa: ANN401 (any cell)
         return None if chance.random() < share else value

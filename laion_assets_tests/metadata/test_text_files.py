@@ -93,8 +93,8 @@ def test_json_lines_may_have_members_in_any_order_type_and_number(tmp_path: Path
 def test_an_emoji_cut_in_two_by_json_is_kept_as_spelled(tmp_path: Path) -> None:
     content = (
         rb'{"url": "http://a/1", "text": "cut \ud83d"}'
-        + b"\n"
-        + rb'{"url": "http://a/2", "text": "whole \ud83d\ude00"}'
+        b"\n"
+        rb'{"url": "http://a/2", "text": "whole \ud83d\ude00"}'
     )
     outcome = _pass(tmp_path, "rows.jsonl", content)
     assert _urls_and_captions(outcome) == [(0, "http://a/1", r"cut \ud83d"), (1, "http://a/2", "whole \U0001f600")]

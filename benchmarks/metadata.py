@@ -1,0 +1,300 @@
+"""One pass over a full-scale metadata catalogue: validate, quarantine, profile, sample, find duplicates.
+
+``python -m benchmarks.metadata [--quick] [--json FILE] [--parts N] [--rows N] [--folder DIR]``. Parts are made one at a
+time outside the clock, so 128 of them fit on a disk that holds their validated form (some 20 GB). Every contender runs
+in a process of its own that lives through all its parts, which is what tells whether memory grows with their number.
+What Dagster adds per part is measured by ``benchmarks.dagster_parts``, not here.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.catalogue import PARTS, ROWS_PER_PART, Catalogue
+from benchmarks.metadata_peers import CONTENDERS
+
+FULL_SCALE_ROWS = PARTS * ROWS_PER_PART
+COPY, OURS, PANDAS, GX = CONTENDERS
+# The copy is measured on as many parts as it takes for a steady median; pandas and Great Expectations are slow.
+COPIED_PARTS, PANDAS_PARTS, GX_PARTS = 8, 2, 1
+WARM_UP_ROWS = 20_000
+SAMPLE_ROWS = 10_000
+GOAL_RATIO, GOAL_SECONDS, GOAL_MB, GOAL_DUPLICATES_MB = 2.5, 240.0, 4000.0, 8000.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the result: what is claimed, what was measured, and whether it holds."""
+
+    claim: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str
+    ratio: float | None
+    goal: str
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a contender took for one piece of work."""
+
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+class Contender:
+    """A process that does the same kind of work again and again when told to."""
+
+    def __init__(self, name: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(name, theirs), daemon=True)
+        self._process.start()
+
+    def run(self, *arguments: Any) -> tuple[Measured, Any]:  # noqa: ANN401 (whatever the work takes and gives)
+        """Do one piece of work."""
+        self._ours.send(arguments)
+        measured, result = self._ours.recv()
+        return Measured(**measured), result
+
+    def stop(self) -> None:
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):  # it died of what it will say itself
+            self._ours.send(None)
+        self._process.join()
+
+
+def _work(name: str, told: Connection) -> None:
+    """In the child: time what is asked for, imports and a first small part excluded."""
+    functions: dict[str, Callable[..., Any]] = {
+        **CONTENDERS,
+        "duplicates": _duplicates,
+        "sample": _sample,
+        "contract": _contract,
+    }
+    while (arguments := told.recv()) is not None:
+        wall, cpu = time.perf_counter(), _cpu_s()
+        result = functions[name](*arguments)
+        wall, cpu = time.perf_counter() - wall, _cpu_s() - cpu
+        told.send(({"seconds": wall, "cpu_s": cpu, "peak_mb": _peak_mb()}, result))
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _peak_mb() -> float:
+    """Most memory this process has had. Not getrusage's: a child inherits that from the process it was forked from."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _duplicates(folder: Path) -> dict[str, int]:
+    import polars as pl
+
+    from laion_assets.metadata.duplicates import find_duplicates
+
+    sources = {path.stem: partial(pl.scan_parquet, path) for path in sorted(folder.glob("part-?????.parquet"))}
+    return asdict(find_duplicates(sources, folder / "duplicate_urls"))
+
+
+def _sample(folder: Path) -> int:
+    import polars as pl
+
+    from laion_assets.probes.sample import draw_sample
+    from laion_assets.probes.spec import SampleSpec
+
+    parts = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("part-?????.parquet"))}
+    draw_sample(parts, SampleSpec(size=SAMPLE_ROWS))
+    return len(parts)
+
+
+def _contract(profile: Path) -> int:
+    import polars as pl
+
+    from laion_assets.metadata.contract import check_contract, expectations_of, figures_of
+    from laion_assets.metadata.contract_docs import contract_page
+    from laion_assets.metadata.rulebook import rulebook
+    from laion_assets.metadata.spec import ExpectationsSpec
+
+    row = pl.read_parquet(profile).row(0, named=True)
+    suite = expectations_of(
+        rulebook(), ExpectationsSpec(), rows=row["rows_in"], not_applicable=row["rules_not_applicable"]
+    )
+    return len(contract_page(check_contract(figures_of(row), suite, part=row["part"])))
+
+
+@contextlib.contextmanager
+def contenders(*names: str) -> Iterator[dict[str, Contender]]:
+    """Processes by name, ended at the end of the block."""
+    started = {name: Contender(name) for name in names}
+    try:
+        yield started
+    finally:
+        for one in started.values():
+            one.stop()
+
+
+def measure(folder: Path, *, parts: int, rows: int, console: Console) -> dict[str, list[Measured]]:
+    """Run all contenders over the catalogue; validated parts and profiles stay in ``folder``."""
+    catalogue = Catalogue(rows_per_part=rows)
+    warm_up = Catalogue(seed=1, rows_per_part=WARM_UP_ROWS)
+    shares = {COPY: min(parts, COPIED_PARTS), OURS: parts, PANDAS: min(parts, PANDAS_PARTS), GX: min(parts, GX_PARTS)}
+    measured: dict[str, list[Measured]] = {name: [] for name in shares}
+    with contenders(*shares) as started, tempfile.TemporaryDirectory(dir=folder) as scratch:
+        small = warm_up.write(Path(scratch), 99_999)
+        for contender in started.values():
+            contender.run(small, Path(scratch) / "out.parquet")
+        with console.status("") as status:
+            for number in range(parts):
+                status.update(f"making part {number + 1} of {parts}")
+                raw = catalogue.write(Path(scratch), number)
+                for name, contender in started.items():
+                    if number < shares[name]:
+                        status.update(f"part {number + 1} of {parts}: {name}")
+                        target = folder / raw.name if name == OURS else Path(scratch) / "out.parquet"
+                        measured[name].append(contender.run(raw, target)[0])
+                raw.unlink()
+    return measured
+
+
+def claims_of(measured: dict[str, list[Measured]], rest: dict[str, tuple[Measured, Any]], *, rows: int) -> list[Claim]:
+    """What the measurements say about the goals."""
+    ours, parts = measured[OURS], len(measured[OURS])
+    shared = ours[: len(measured[COPY])]  # the same parts, measured in turns
+    mine = statistics.median(one.seconds for one in shared)
+    found = []
+    for name, goal in ((COPY, GOAL_RATIO), (PANDAS, None), (GX, None)):
+        theirs = statistics.median(one.seconds for one in measured[name])
+        ratio = mine / theirs if name == COPY else theirs / mine
+        claim = "one part, ours / peer" if name == COPY else "one part, peer / ours"
+        found.append(
+            Claim(claim, "s", mine, theirs, name, ratio, f"<= {goal}" if goal else "", ratio <= goal if goal else None)
+        )
+    my_cpu = statistics.median(one.cpu_s for one in shared)
+    their_cpu = statistics.median(one.cpu_s for one in measured[COPY])
+    found.append(Claim("one part, CPU time, ours / peer", "s", my_cpu, their_cpu, COPY, my_cpu / their_cpu, "", None))
+    sample, _ = rest["sample"]
+    total = sum(one.seconds for one in ours) + sample.seconds
+    total_rows = parts * rows
+    at_full_scale = total * FULL_SCALE_ROWS / total_rows
+    claim = "whole pass" if total_rows >= FULL_SCALE_ROWS else f"whole pass, extrapolated from {total_rows:,} rows"
+    copied = statistics.median(one.seconds for one in measured[COPY]) * FULL_SCALE_ROWS / rows
+    found.append(
+        Claim(
+            f"{claim} to {FULL_SCALE_ROWS:,} rows: validate, quarantine, profile, sample", "s", at_full_scale, copied,
+            COPY, at_full_scale / copied, f"<= {GOAL_SECONDS:.0f}", at_full_scale <= GOAL_SECONDS,
+        )
+    )  # fmt: skip
+    peak = max(one.peak_mb for one in (*ours, sample))
+    early = max(one.peak_mb for one in ours[: max(1, parts // 8)])
+    found.append(Claim("peak memory of the pass", "MB", peak, None, "", None, f"<= {GOAL_MB:.0f}", peak <= GOAL_MB))
+    found.append(
+        Claim(
+            "peak memory after all parts against after the first eighth", "MB", peak, early, "first eighth",
+            peak / early, "<= 1.25", peak / early <= 1.25,
+        )
+    )  # fmt: skip
+    for name, peak_of in ((PANDAS, measured[PANDAS]), (GX, measured[GX])):
+        theirs = max(one.peak_mb for one in peak_of)
+        found.append(Claim("peak memory, peer / ours", "MB", peak, theirs, name, theirs / peak, "", None))
+    duplicates, counts = rest["duplicates"]
+    found.append(
+        Claim(
+            f"duplicates across {counts['parts']} parts, {counts['rows']:,} rows, {counts['url_rows']:,} listed", "s",
+            duplicates.seconds, None, "", None, "", None,
+        )
+    )  # fmt: skip
+    fits = duplicates.peak_mb <= GOAL_DUPLICATES_MB
+    goal_text = f"<= {GOAL_DUPLICATES_MB:.0f}"
+    found.append(Claim("peak memory of finding duplicates", "MB", duplicates.peak_mb, None, "", None, goal_text, fits))
+    first, again = rest["contract, first in a process"][0], rest["contract, again"][0]
+    found.append(
+        Claim(
+            "contract of a part with Great Expectations: first in a process, and again", "s", first.seconds,
+            again.seconds, "again", None, "", None,
+        )
+    )  # fmt: skip
+    return found
+
+
+def show(claims: list[Claim], console: Console) -> None:
+    """Print the table."""
+    table = Table("claim", "ours", "peer", "", "ratio", "goal", "met", box=box.MARKDOWN)
+    table.columns[0].min_width = 40
+    for one in claims:
+        table.add_row(
+            one.claim,
+            f"{one.ours:,.2f} {one.unit}",
+            "" if one.peer is None else f"{one.peer:,.2f} {one.unit}",
+            one.peer_name,
+            "" if one.ratio is None else f"{one.ratio:.2f}",
+            one.goal,
+            {True: "yes", False: "NO", None: ""}[one.met],
+        )
+    console.print(table)
+
+
+def main() -> None:
+    """Measure, print, clean up."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="two parts of 150,000 rows: ends within a minute")
+    parser.add_argument("--json", type=Path, help="write the claims here")
+    parser.add_argument("--parts", type=int, help=f"parts ({PARTS}; 2 with --quick)")
+    parser.add_argument("--rows", type=int, help=f"rows per part ({ROWS_PER_PART:,}; 150,000 with --quick)")
+    parser.add_argument("--folder", type=Path, help="where to work; needs about 130 bytes per row")
+    arguments = parser.parse_args()
+    parts = arguments.parts or (2 if arguments.quick else PARTS)
+    rows = arguments.rows or (150_000 if arguments.quick else ROWS_PER_PART)
+    console = Console()
+    folder = Path(tempfile.mkdtemp(prefix="metadata-benchmark-", dir=arguments.folder))
+    try:
+        needed, free = parts * rows * 170, shutil.disk_usage(folder).free
+        if needed > free:
+            sys.exit(
+                f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed. Give --parts or --folder."
+            )
+        console.print(f"{parts} parts of {rows:,} rows, {os.cpu_count()} cores, in {folder}")
+        measured = measure(folder, parts=parts, rows=rows, console=console)
+        rest: dict[str, tuple[Measured, Any]] = {}
+        with contenders("sample", "duplicates", "contract") as started, console.status("sample, duplicates, contract"):
+            rest["sample"] = started["sample"].run(folder)
+            rest["duplicates"] = started["duplicates"].run(folder)
+            profile = folder / "part-00000.profile.parquet"
+            rest["contract, first in a process"] = started["contract"].run(profile)
+            rest["contract, again"] = started["contract"].run(profile)
+        claims = claims_of(measured, rest, rows=rows)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    show(claims, console)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(one) for one in claims], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
