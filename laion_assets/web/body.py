@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*\Z", re.IGNORECASE)
-_UNSATISFIED = re.compile(r"\s*bytes\s+\*/(\d{1,18})\s*\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,6 @@ def read_content_range(value: str | None) -> ContentRange | None:
     if last < first or (total is not None and last >= total):
         return None
     return ContentRange(first, last, total)
-
-
-def read_unsatisfied_total(value: str | None) -> int | None:
-    """The size told by a 416 answer: ``bytes */350000``."""
-    matched = _UNSATISFIED.match(value or "")
-    return int(matched[1]) if matched else None
 
 
 def read_content_length(headers: Mapping[str, str]) -> int | None:

@@ -7,7 +7,6 @@ either answered, sent on to another host, or put back for another try.
 
 import asyncio
 import random
-import sys
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Iterable
 from itertools import islice
@@ -20,7 +19,8 @@ from laion_assets.web.connection import Connections
 from laion_assets.web.exchange import Exchange, Found, Redirect
 from laion_assets.web.failure import Failure, explain
 from laion_assets.web.journey import AN_ADDRESS, Journey
-from laion_assets.web.outcome import Outcome
+from laion_assets.web.outcome import Fault, Outcome
+from laion_assets.web.prefix import read_prefix
 from laion_assets.web.request import (
     FIRST_PREFIX_BYTES,
     MAX_BODY_BYTES,
@@ -33,6 +33,7 @@ from laion_assets.web.robots import MAX_ROBOTS_BYTES, RobotsRules, read_robots
 from laion_assets.web.schedule import Lane, Pace, Schedule
 from laion_assets.web.spec import WebSpec
 from laion_assets.web.url import Target, join_url, parse_url
+from laion_assets.web.whole import read_whole
 
 # Outcomes that say a host is in trouble, so that a row of them suspends it. A 404 is a sign of life.
 TROUBLE = frozenset(
@@ -42,6 +43,8 @@ TROUBLE = frozenset(
         Outcome.CONNECTION_LOST,
         Outcome.SERVER_ERROR,
         Outcome.RATE_LIMITED,
+        Outcome.RESOLVER_FAILED,
+        Outcome.NETWORK_UNREACHABLE,
     )
 )
 # A try is not worth starting with less than this share of the deadline left.
@@ -80,6 +83,7 @@ class GuardedClient:
         self._live: set[Journey] = set()
         self._on_the_way: set[Journey] = set()
         self._unread_bytes = 0
+        self._awaited = 0
         self._timer: asyncio.TimerHandle | None = None
         self._kicked = False
         self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
@@ -198,10 +202,12 @@ class GuardedClient:
                 future.set_result(answer)
 
         journey = Journey(request, finish)
-        self._set_out(journey)
+        self._awaited += 1
         try:
+            self._set_out(journey)
             return await future
         finally:
+            self._awaited -= 1
             if not journey.done:
                 self._abandon(journey)
 
@@ -246,7 +252,8 @@ class GuardedClient:
 
     @property
     def _is_full(self) -> bool:
-        return self._unread_bytes >= self.spec.unread_bytes
+        """Enough bodies wait to be picked up; but who picks them up may first wait for a single URL."""
+        return self._unread_bytes >= self.spec.unread_bytes and not self._awaited
 
     def _kick(self) -> None:
         if not self._kicked:
@@ -304,7 +311,9 @@ class GuardedClient:
         schedule, spec = self._schedule, self.spec
         began = self._loop.time()
         if schedule.is_suspended(lane, began):
-            self._end(journey, Failure(Outcome.HOST_SUSPENDED, f"{lane.host} failed too often in a row"))
+            # What fails on our side stays on our side: a sick resolver must not look like a sick host.
+            trouble = lane.trouble if lane.trouble is not None and lane.trouble.fault is Fault.US else None
+            self._end(journey, Failure(trouble or Outcome.HOST_SUSPENDED, f"{lane.host} failed too often in a row"))
             return
         journey.attempts += 1
         journey.too_late = False
@@ -312,12 +321,15 @@ class GuardedClient:
         journey.wait_for("a connection", journey.deadline)
         result: Found | Redirect | Failure
         try:
-            result = await self._exchange.ask(journey, last_in_line=not lane.jobs)
+            more = journey.request.more
+            if more is None:
+                result = await read_whole(self._exchange, journey, last_in_line=not lane.jobs)
+            else:
+                result = await read_prefix(self._exchange, journey, more)
         except asyncio.CancelledError:
             if not journey.too_late or journey.done or not self._open:
                 raise
-            if sys.version_info >= (3, 11) and journey.task is not None:
-                journey.task.uncancel()
+            journey.resume()
             ours = journey.waits_for == AN_ADDRESS
             outcome = Outcome.RESOLVER_FAILED if ours else Outcome.TIMED_OUT
             result = Failure(outcome, f"gave up waiting for {journey.waits_for}")
@@ -356,6 +368,7 @@ class GuardedClient:
             raise TypeError("redirected without having asked")
         target = join_url(journey.target, redirect.location)
         journey.redirects.append(str(journey.target.url))
+        journey.use_ranges()
         if len(journey.redirects) > self.spec.max_redirects:
             raise Failure(Outcome.REDIRECT_LOOP, f"more than {self.spec.max_redirects} redirects, last to {target.url}")
         if str(target.url) in journey.redirects:
@@ -371,13 +384,15 @@ class GuardedClient:
         elif _worth_another_try(failure.outcome) and journey.attempts < spec.attempts and not journey.done:
             ceiling = min(spec.backoff_s * 2 ** (journey.attempts - 1), spec.max_backoff_s)
             # Full jitter, so that those who failed together do not come back together.
-            wait_s = asked_s if asked_s is not None else self._random.uniform(0, ceiling)
+            wait_s = max(asked_s or 0.0, self._random.uniform(0, ceiling))
             if asked_s is not None or failure.outcome is Outcome.RATE_LIMITED:
                 schedule.pause(lane, now + wait_s)
             if journey.spent_s < spec.deadline_s * (1 - WORTHWHILE_SHARE):
-                schedule.add_later(now + wait_s, lane.host, journey)
+                ours = journey.target is not None and self._is_ours(journey.target)
+                schedule.add_later(now + wait_s, lane.host, journey, unlimited_rate=ours)
                 self._kick()
                 return
+        lane.trouble = failure.outcome
         schedule.record(lane, now, healthy=failure.outcome not in TROUBLE)
         self._end(journey, failure)
 

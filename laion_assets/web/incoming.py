@@ -50,6 +50,12 @@ class Incoming:
         """The answer came to its end."""
 
     @property
+    def content_type(self) -> str | None:
+        """As the server says it, cut to a sane length."""
+        value = self.response.headers.get("Content-Type")
+        return value[:200] if value else None
+
+    @property
     def encoded(self) -> bool:
         """Whether ranges and lengths count other bytes than the file's."""
         return self._inflater is not None

@@ -1,6 +1,7 @@
 """One URL on its way to its answer: what was asked of it so far, what that cost, and what it is waiting for."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 from laion_assets.web.request import Answer, Request
@@ -50,8 +51,9 @@ class Journey:
         self.waits_for = ""
         self.too_late = False
         """It was stopped because what it waited for did not come."""
-        self.ranges = request.more is not None and not for_robots
+        self.ranges = False
         """Ask for ranges; given up for a server that answers them wrongly."""
+        self.use_ranges()
         self.attempts = 0
         self.redirects: list[str] = []
         self.requests = 0
@@ -59,16 +61,26 @@ class Journey:
         self.spent_s = 0.0
         self.status: int | None = None
 
+    def use_ranges(self) -> None:
+        """Expect of a new server that it can do ranges."""
+        self.ranges = self.request.more is not None and not self.for_robots
+
     def wait_for(self, what: str, until: float) -> None:
         """Say what is waited for, and when to stop waiting."""
         self.waits_for = what
         self.until = min(until, self.deadline)
 
     def stop(self, now: float) -> None:
-        """Interrupt it if it waited too long."""
-        if now >= self.until and self.task is not None and not self.too_late:
+        """Interrupt it if it waited too long; said again until it listens."""
+        if now >= self.until and self.task is not None:
             self.too_late = True
             self.task.cancel()
+
+    def resume(self) -> None:
+        """Its worker goes on although it was interrupted."""
+        if sys.version_info >= (3, 11) and self.task is not None:
+            while self.task.cancelling():
+                self.task.uncancel()
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""

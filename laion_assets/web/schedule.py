@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 import tldextract
 
+from laion_assets.web.outcome import Outcome
+
 Job = TypeVar("Job")
 
 # The suffix list that comes with the library; nothing is downloaded and nothing written to disk. Private suffixes
@@ -83,6 +85,7 @@ class Lane:
         "paused_until",
         "place",
         "suspended_until",
+        "trouble",
     )
 
     def __init__(self, host: str, gate: Gate, domain: Gate, domain_name: str) -> None:
@@ -96,6 +99,8 @@ class Lane:
         self.suspended_until = 0.0
         """It failed too often; until then it is not asked."""
         self.failures = 0
+        self.trouble: Outcome | None = None
+        """What the last URL that failed here ended with."""
         self.place = IDLE
 
     @property

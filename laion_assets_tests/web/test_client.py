@@ -194,6 +194,19 @@ def test_bodies_nobody_picks_up_do_not_pile_up(run: Run[tuple[int, int]]) -> Non
     assert answered == 200
 
 
+def test_a_url_awaited_while_bodies_wait_to_be_picked_up_is_asked_all_the_same(run: Run[int]) -> None:
+    async def main() -> int:
+        spec = WebSpec(allow_networks=LOOPBACK, unread_bytes=1)
+        answered = 0
+        async with serve(always(plain(200, body=bytes(1000)))) as site, GuardedClient(spec) as client:
+            async for _ in client.answers(Request(site.url(f"/{n}")) for n in range(20)):
+                assert (await client.fetch(site.url("/on-the-side"))).outcome is Outcome.OK
+                answered += 1
+        return answered
+
+    assert run(main()) == 20
+
+
 def test_memory_and_descriptors_stay_flat_over_thousands_of_faults(run: Run[tuple[float, int]]) -> None:
     """All faults at once, again and again: what the first thousand needed is enough for the rest."""
     hosts = [f"127.0.0.{n}" for n in range(1, 41)]

@@ -148,7 +148,7 @@ FAULTS: list[tuple[str, Writes, Outcome, str]] = [
         "gzip ends early",
         says(plain(200, [("Content-Encoding", "gzip")], gzip.compress(IMAGE)[:-20])),
         Outcome.TRUNCATED,
-        "compressed",
+        "compression",
     ),
 ]
 

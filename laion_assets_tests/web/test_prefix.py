@@ -150,8 +150,52 @@ def test_a_server_that_sends_the_rest_of_a_small_file_keeps_its_connection(run: 
     assert run(main()) == 1
 
 
-def content_range(value: str, body: bytes) -> Handler:
-    return always(plain(206, [("Content-Range", value)], body))
+def test_a_small_rest_that_comes_a_little_later_is_waited_for(run: Run[int]) -> None:
+    async def in_two_pieces(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, length=6000) + FILE[:4096])
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(FILE[4096:6000])
+        await writer.drain()
+
+    async def main() -> int:
+        async with serve(in_two_pieces) as site, GuardedClient(OPEN) as client:
+            for n in range(3):
+                answer = await client.fetch_prefix(site.url(f"/{n}"), more=lambda _, __: None)
+                assert answer.outcome is Outcome.OK
+            return site.connections
+
+    assert run(main()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(404, Outcome.NOT_FOUND), (500, Outcome.SERVER_ERROR), (302, Outcome.REDIRECT_LOOP)]
+)
+def test_an_error_to_the_request_without_a_range_is_no_body(run: Run[Outcomes], status: int, outcome: Outcome) -> None:
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if seen.range is None:
+            writer.write(plain(status, [("Location", seen.path)], b"<html>sorry</html>"))
+        else:
+            writer.write(plain(206, [("Content-Range", "nonsense")], FILE[:4096]))
+        await writer.drain()
+
+    got = probe(run, handler, [])
+    assert (got.answer.outcome, got.answer.body, got.shown) == (outcome, b"", [])
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(404, Outcome.NOT_FOUND), (503, Outcome.SERVER_ERROR), (302, Outcome.CONNECTION_LOST)]
+)
+def test_an_error_to_a_later_range_ends_the_url(run: Run[Outcomes], status: int, outcome: Outcome) -> None:
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if seen.range is not None and seen.range[0] == 0:
+            await ranged(FILE)(seen, writer)
+        else:
+            writer.write(plain(status, [("Location", "/elsewhere")]))
+            await writer.drain()
+
+    got = probe(run, handler, [65_536])
+    assert (got.answer.outcome, got.answer.requests) == (outcome, 2)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from laion_assets.web.address import AddressGuard
 from laion_assets.web.client import GuardedClient
 from laion_assets.web.failure import Failure
 from laion_assets.web.outcome import Outcome
-from laion_assets.web.request import Answer
+from laion_assets.web.request import Answer, Request
 from laion_assets.web.resolver import GuardedResolver
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
@@ -268,6 +268,25 @@ def test_giving_up_on_a_name_does_not_take_the_answer_from_others(run: Run[list[
             return [result["host"] for result in found]
 
     assert run(main()) == ["93.184.216.34"]
+
+
+def test_a_name_whose_resolver_fails_is_not_asked_for_every_url_and_stays_our_failure(
+    run: Run[tuple[list[Outcome], int]],
+) -> None:
+    async def main() -> tuple[list[Outcome], int]:
+        async with serve_names(lambda *_: SERVFAIL) as names:
+            spec = WebSpec(
+                nameservers=(names.address,), attempts=1, breaker_failures=4, per_host=1, host_requests_per_s=None
+            )
+            async with GuardedClient(spec) as client:
+                requests = [Request(f"http://sick.example/{n}") for n in range(40)]
+                outcomes = [answer.outcome async for _, answer in client.answers(requests)]
+            return outcomes, len(names.questions)
+
+    outcomes, questions = run(main())
+    assert outcomes == [Outcome.RESOLVER_FAILED] * 40
+    # Four URLs, for each up to two kinds of address and three tries of c-ares.
+    assert questions <= 4 * 2 * 3
 
 
 @pytest.mark.both_loops
