@@ -10,7 +10,7 @@ from laion_assets.automation.jobs import dataset_jobs
 from laion_assets.automation.schedules import weekly_link_health
 from laion_assets.automation.sensors import discovery_sensor
 from laion_assets.defs_yaml import YamlComponent
-from laion_assets.metadata.assets import metadata_assets
+from laion_assets.metadata.assets import duplicate_assets, metadata_assets
 from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.probes.assets import probe_assets
@@ -19,6 +19,7 @@ from laion_assets.probes.link_health_assets import link_health
 from laion_assets.probes.panel import PanelSpec
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
 from laion_assets.shards.assets import shard_assets
+from laion_assets.shards.checks import shard_checks
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.spec import SourceSpec
@@ -77,6 +78,7 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 group=metadata_group,
             ),
+            *duplicate_assets(self.name, group=metadata_group),
             *probe_assets(
                 self.name,
                 sample=self.sample,
@@ -119,6 +121,7 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 group=group,
             )
+            checks += shard_checks(self.name, subset, spec=subset.shards, minimum_side_px=minimum_side_px, parts=parts)
         jobs = dataset_jobs(self.name, assets=assets, subsets=[subset.name for subset in self.subsets], parts=parts)
         return dg.Definitions(
             assets=assets,
