@@ -12,6 +12,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
+from laion_assets.metadata.contract_docs import FOLDER
 from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
 from laion_assets.metadata.part_files import WrittenFile
@@ -158,6 +159,7 @@ def metadata_assets(
                 "seconds": seconds,
                 "rows_per_second": figures["rows_in"] / seconds,
                 "flags": _rule_table(figures, book, "flag"),
+                "data_docs": _link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
                 **_file_metadata(uris[2], valid_file),
             },
             data_version=dg.DataVersion(valid_file.sha256),
@@ -238,6 +240,11 @@ def published_uri(lake: Lake, dataset: str, part: str) -> str:
         ):
             return lake.uri([dataset, "raw_metadata"], name)
     raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
+
+
+def _link(uri: str) -> dg.MetadataValue:
+    """Where the contract's page will be once the check has run."""
+    return dg.MetadataValue.url(uri if "://" in uri else f"file://{uri}")
 
 
 def _file_metadata(uri: str, written: WrittenFile) -> dict[str, dg.MetadataValue]:

@@ -11,16 +11,13 @@ from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import check_results
 from laion_assets.metadata.check_results import CheckFinding
 from laion_assets.metadata.contract import check_contract, expectations_of, figures_of
-from laion_assets.metadata.contract_docs import contract_page
+from laion_assets.metadata.contract_docs import FOLDER, contract_page
 from laion_assets.metadata.drift import compare_parts
 from laion_assets.metadata.positional_union import compare_null_shares
 from laion_assets.metadata.row_hashes import check_hashes, sampled_positions
 from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
 from laion_assets.metadata.spelled_sizes import compare_spelled_sizes
-
-CONTRACT_FOLDER = "contract"
-"""Under ``metadata_profile``: the Data Docs page of each part."""
 
 
 def metadata_checks(
@@ -116,7 +113,7 @@ def _contract(
     rows = int(str(profile["rows_in"]))
     suite = expectations_of(book, expectations, rows=rows, not_applicable=not_applicable)
     outcome = check_contract(figures_of(profile), suite, part=part)
-    docs_uri = store.uri(profile_key.path, f"{CONTRACT_FOLDER}/{part}.html")
+    docs_uri = store.uri(profile_key.path, f"{FOLDER}/{part}.html")
     store.write_bytes(docs_uri, contract_page(outcome).encode())
     return check_results.contract_finding(outcome), docs_uri
 

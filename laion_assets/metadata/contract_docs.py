@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from laion_assets.metadata.contract import ContractOutcome
 
+FOLDER = "contract"
+"""Under ``metadata_profile``: the page of each part."""
+
 _FROM_ELSEWHERE = re.compile(
     r"<(script|style|iframe|footer)\b.*?</\1\s*>|<(link|img)\b[^>]*>|\son\w+=(\"[^\"]*\"|'[^']*')",
     re.DOTALL | re.IGNORECASE,

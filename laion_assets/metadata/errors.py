@@ -9,5 +9,9 @@ class DamagedPartError(MetadataError):
     """The file is not what its name says: cut off, empty, an error page, bytes that do not decode."""
 
 
+class RuleError(MetadataError):
+    """A rule of the dataset's YAML cannot be evaluated on the columns it looks at."""
+
+
 class SchemaMismatchError(MetadataError):
     """The file is sound, but a column is missing under every name we know, or of a type that cannot mean this."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from laion_assets.metadata.derived import DERIVED
+from laion_assets.metadata.errors import RuleError
 from laion_assets.metadata.rule import Rule
 
 Marks = Mapping[str, pl.Series]
@@ -12,13 +13,34 @@ Marks = Mapping[str, pl.Series]
 
 
 def marks_of(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
-    """Evaluate rules on all rows; the columns they look at, or derive from, must be there."""
+    """Evaluate rules on all rows; the columns they look at, or derive from, must be there.
+
+    Raises:
+        RuleError: A rule compares what cannot be compared, or is neither true nor false.
+    """
     if not rules:
         return {}
     wanted = frozenset[str]().union(*(rule.columns for rule in rules)) - set(rows.columns)
     derived = [expression.alias(name) for name, (_, expression) in DERIVED.items() if name in wanted]
-    frame = rows.lazy().with_columns(derived).select(rule.expression for rule in rules).collect()
+    prepared = rows.lazy().with_columns(derived)
+    try:
+        frame = prepared.select(rule.expression for rule in rules).collect()
+    except pl.exceptions.PolarsError:
+        for rule in rules:
+            _try_alone(rule, prepared)
+        raise
+    for rule in rules:
+        if frame.schema[rule.name] != pl.Boolean():
+            raise RuleError(f"rule {rule.name}: {rule.breaks!r} is {frame.schema[rule.name]}, not true or false.")
     return {rule.name: frame.get_column(rule.name) for rule in rules}
+
+
+def _try_alone(rule: Rule, prepared: pl.LazyFrame) -> None:
+    try:
+        prepared.select(rule.expression).collect()
+    except pl.exceptions.PolarsError as error:
+        finding = str(error).splitlines()[0]
+        raise RuleError(f"rule {rule.name}: {rule.breaks!r} cannot be evaluated ({finding}).") from error
 
 
 def looked_at(rule: Rule) -> frozenset[str]:

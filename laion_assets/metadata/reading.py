@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from laion_assets.lake.errors import is_no_room
 from laion_assets.metadata.columns import Mapped, map_columns
 from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.spec import ColumnsSpec
@@ -100,7 +101,7 @@ def damage_named(where: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_no_room(error) or (isinstance(error, OSError) and error.errno is not None):
             raise  # the disk's trouble, not the file's
         finding = " ".join(str(error).split())[:300]
         raise DamagedPartError(f"{where}: its bytes do not decode ({finding}). {_REFETCH}") from error

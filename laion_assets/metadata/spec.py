@@ -2,11 +2,15 @@
 
 import difflib
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from laion_assets.metadata.derived import DERIVED, REPEATS
+from laion_assets.metadata.marks import marks_of
 from laion_assets.metadata.rule import Rule, Severity
 from laion_assets.metadata.rules import RULES
+from laion_assets.metadata.schema import VALIDATED_SCHEMA
 
 ColumnsSpec = dict[str, list[str]]
 """Further published names per canonical column, tried before the known ones.
@@ -35,6 +39,13 @@ class Tuning(BaseModel):
     severity: Severity | None = Field(default=None, description="quarantine or flag.")
 
 
+def _check_evaluates(rule: Rule) -> None:
+    """Refuse a rule that cannot be evaluated. What its own columns will be like, only the published file can tell."""
+    schema: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, **dict.fromkeys(REPEATS, pl.Boolean())}
+    if rule.columns <= schema.keys() | DERIVED.keys():
+        marks_of([rule], pl.DataFrame(schema=schema))
+
+
 class RulesSpec(BaseModel):
     """How a dataset's rules differ from the ones every dataset has."""
 
@@ -50,6 +61,7 @@ class RulesSpec(BaseModel):
         for rule in self.add:
             if rule.name in known:
                 raise ValueError(f"there already is a rule {rule.name}. Tune it, or give yours another name.")
+            _check_evaluates(rule)
         if len({rule.name for rule in self.add}) < len(self.add):
             raise ValueError("two of the rules to add have the same name. Rename one of them.")
         for name in (*self.tune, *self.off):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from laion_assets.lake.errors import is_no_room
 from laion_assets.metadata.columns import OVERFLOW, free_name
 from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.part_files import PartFile
@@ -56,7 +57,7 @@ def _damage_named(where: str, kind: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_no_room(error) or (isinstance(error, OSError) and error.errno is not None):
             raise  # the disk's trouble, not the file's
         finding = " ".join(str(error).split())[:200]
         raise DamagedPartError(

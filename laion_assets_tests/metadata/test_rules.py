@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from laion_assets.metadata.derived import DERIVED
+from laion_assets.metadata.errors import RuleError
 from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.metadata.marks import marks_of
 from laion_assets.metadata.repeats import Repeats
@@ -245,11 +246,19 @@ def _added(**changes: str) -> dict[str, Any]:
         (_added(breaks="url IS IS"), "not a Polars SQL expression"),
         (_added(breaks="url > {limit}"), "Give it a limit"),
         (_added(severity="drop"), "quarantine"),
+        (_added(breaks="declared_width"), "rule mine: 'declared_width' is Int32, not true or false"),
+        (_added(breaks="caption + 1 > declared_width"), "rule mine: .* cannot be evaluated"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_a_sentence(spec: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence.replace("?", r"\?")):
         RulesSpec.model_validate(spec)
+
+
+def test_a_rule_that_cannot_be_evaluated_on_a_published_column_is_named(passed: Callable[..., Pass]) -> None:
+    rule = Rule(name="mine", reason="r", severity="flag", tolerance=1, breaks="LENGTH(likes) > 3")
+    with pytest.raises(RuleError, match=r"rule mine: 'LENGTH\(likes\) > 3' cannot be evaluated \(.+\)\."):
+        passed(rows({}).with_columns(likes=pl.Series([5])), book=rulebook(RulesSpec(add=[rule])))
 
 
 def test_a_rule_that_compares_rows_cannot_quarantine() -> None:

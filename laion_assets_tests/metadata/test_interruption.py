@@ -1,0 +1,100 @@
+"""Killed at any moment, or out of disk: nothing half-written is seen, and the next run gives the same bytes."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from laion_assets_tests.metadata.conftest import rows
+
+_RUN = """
+import resource, signal, sys
+from pathlib import Path
+from laion_assets.lake.lake import Lake
+from laion_assets.metadata import part_files
+from laion_assets.metadata.reading import open_published
+from laion_assets.metadata.rulebook import rulebook
+from laion_assets.metadata.validation import validate
+
+raw, base, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+lake = Lake(base)
+if limit:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+uris = [lake.uri(["d", name], "part-00000.parquet") for name in ("quarantined", "profile", "validated")]
+print("ready", flush=True)
+with lake.publish_many(uris) as (quarantined, profile_path, valid):
+    with open_published(raw, part="part-00000", scratch=valid.parent) as table:
+        profile = validate(table, rulebook(), valid_path=valid, quarantine_path=quarantined, rows_per_slice=30_000)
+    part_files.write(profile, profile_path)
+"""
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part that takes about half a second, as parquet and as CSV."""
+    path = tmp_path_factory.mktemp("raw") / "part-00000.parquet"
+    chance = random.Random(0)  # noqa: S311 (no secret)
+    some = rows(
+        *({"TEXT": f"{chance.random()}", "HEIGHT": chance.choice([None, *range(900, 2000)])} for _ in range(1000))
+    )
+    frame = pl.concat([some.with_columns(pl.col("URL") + f"?{copy}") for copy in range(100)])
+    frame.write_parquet(path)
+    frame.head(20_000).write_csv(path.with_suffix(".csv"))
+    return path
+
+
+def _start(raw: Path, lake: Path, *, limit: int = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _RUN, str(raw), str(lake), str(limit)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()  # imports are done
+    return process
+
+
+def _visible(lake: Path) -> dict[str, bytes]:
+    """What a reader of the lake can see; scratch is hidden from it by a leading dot."""
+    found = (path for path in lake.rglob("*") if path.is_file())
+    names = {str(path.relative_to(lake)): path for path in found}
+    return {
+        name: path.read_bytes() for name, path in names.items() if not any(p.startswith(".") for p in name.split("/"))
+    }
+
+
+def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(raw: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    undisturbed = _start(raw, tmp_path / "undisturbed")
+    assert undisturbed.wait() == 0
+    seconds = time.monotonic() - started
+    expected = _visible(tmp_path / "undisturbed")
+    assert sorted(expected) == [f"d/{name}/part-00000.parquet" for name in ("profile", "quarantined", "validated")]
+
+    lake, killed = tmp_path / "lake", 0
+    for step in range(6):
+        process = _start(raw, lake)
+        time.sleep(seconds * step / 12)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        seen = _visible(lake)
+        assert all(expected[name] == content for name, content in seen.items()), "whole or not at all"
+        if "d/validated/part-00000.parquet" in seen:
+            assert seen == expected, "the validated part vouches for the other two"
+    assert killed >= 1
+    assert _start(raw, lake).wait() == 0
+    assert _visible(lake) == expected
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_a_full_disk_is_called_that_and_leaves_nothing(raw: Path, tmp_path: Path, ending: str) -> None:
+    process = _start(raw.with_suffix(ending), tmp_path, limit=100_000)
+    assert process.wait() == 1
+    assert process.stderr is not None
+    last = process.stderr.read().strip().splitlines()[-1]
+    assert last.startswith("laion_assets.lake.errors.LakeError: ")
+    assert "no room to write it" in last
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
