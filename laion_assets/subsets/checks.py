@@ -24,13 +24,3 @@ def fits_the_disk(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Foreca
             "free bytes": room.free_bytes if room.free_bytes is not None else "unlimited",
         },
     )
-
-
-def subset_checks(
-    dataset: str,  # noqa: ARG001
-    subset: SubsetSpec,  # noqa: ARG001
-    *,
-    parts: dg.PartitionsDefinition,  # noqa: ARG001
-) -> list[dg.AssetChecksDefinition]:
-    """Checks of a subset that can be run alone: none; ``fits_the_disk`` is computed with the plan."""
-    return []
