@@ -138,7 +138,7 @@ def _three(value: float) -> str:
     """Three significant digits, never in exponent form."""
     if value == 0:
         return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value) * 1.0005)))
+    digits = max(0, 2 - math.floor(math.log10(abs(value) * 1.000501)))
     return f"{value:,.{digits}f}"
 
 

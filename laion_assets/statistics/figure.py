@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from laion_assets.statistics.display import count, full_count
 from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
 from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
@@ -67,7 +69,7 @@ def analysis_png(data: Pictured) -> bytes:
     }
     for name, place in places.items():
         PANELS[name][0](figure.add_subplot(place), LIGHT, data)
-    return _png(figure)
+    return _encoded(_rendered(figure))
 
 
 def panel_png(name: str, data: Pictured, theme: Theme) -> bytes:
@@ -80,7 +82,7 @@ def panel_png(name: str, data: Pictured, theme: Theme) -> bytes:
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - TITLE_IN / height), w_pad=0.06, h_pad=0.04)
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout=layout)
     draw(figure.add_subplot(), theme, data)
-    return _opaque(_png(figure))
+    return _encoded(_rendered(figure))
 
 
 def preview_png(picture: bytes, *, width_px: int = 900) -> bytes:
@@ -105,16 +107,9 @@ def _palette() -> list[int]:
     return [*mixed, *dark, *greys]
 
 
-def _opaque(picture: bytes) -> bytes:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(picture)) as image:
-        return _encoded(image.convert("RGB"))
-
-
 def _encoded(image: "Image.Image") -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()
 
 
@@ -139,10 +134,10 @@ def _heading(figure: "Figure", data: Pictured) -> None:
     )
 
 
-def _png(figure: "Figure") -> bytes:
+def _rendered(figure: "Figure") -> "Image.Image":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
 
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", facecolor="auto", metadata={"Software": None})
-    return buffer.getvalue()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]

@@ -34,9 +34,14 @@ def make_files(evidence: Evidence, found: Statistics) -> ReportFiles:
         content={
             f"{found.dataset}_sample_analysis.csv": sample_csv(evidence),
             f"{found.dataset}_analysis.png": picture,
-            "statistics.json": (found.model_dump_json(indent=2) + "\n").encode(),
+            "statistics.json": json_of(found),
             "report.md": markdown_report(found).encode(),
             "report.html": html_report(found, panels).encode(),
         },
         preview="data:image/png;base64," + base64.b64encode(preview_png(picture)).decode(),
     )
+
+
+def json_of(found: Statistics) -> bytes:
+    """The document as ``statistics.json`` holds it."""
+    return (found.model_dump_json(indent=2) + "\n").encode()

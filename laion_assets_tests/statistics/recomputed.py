@@ -89,12 +89,12 @@ class Recomputation:
             below = math.floor(position) + 1
             above = below + (position != math.floor(position))
             # The largest rank that is not above, and the smallest that is not below, each with 97.5 %.
-            lows = [r for r in range(1, n + 1) if stats.hypergeom.sf(r - 1, big, below, n) >= 0.975]
+            lows = np.flatnonzero(stats.hypergeom.sf(np.arange(n), big, below, n) >= 0.975)
             highs = np.flatnonzero(stats.hypergeom.cdf(np.arange(n), big, above - 1, n) >= 0.975)
             name = f"{path}/percentiles/p{p}"
             self.numbers[name] = float(np.percentile(chosen, p))
-            if lows:
-                self.numbers[f"{name}/low"] = min(chosen[lows[-1] - 1], self.numbers[name])
+            if len(lows):
+                self.numbers[f"{name}/low"] = min(chosen[lows[-1]], self.numbers[name])
             if len(highs):
                 self.numbers[f"{name}/high"] = max(chosen[highs[0]], self.numbers[name])
 

@@ -3,6 +3,7 @@ from typing import cast
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
@@ -52,23 +53,33 @@ def materialisation(run: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
     return run.asset_materializations_for_node("laion_hr__resolution_statistics")[0]
 
 
-def test_the_asset_writes_every_file_twice_the_same(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
-    fill(lake)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("lake")
+    fill(Lake(str(made)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> dg.ExecuteInProcessResult:
+    return materialise(folder)
+
+
+def test_the_asset_writes_every_file_twice_the_same(folder: Path, run: dg.ExecuteInProcessResult) -> None:
+    lake = Lake(str(folder))
     key = ["laion_hr", "resolution_statistics"]
-    first = materialise(tmp_path)
     assert lake.list_names(key) == FILES
     before = {name: lake.read_bytes(lake.uri(key, name)) for name in FILES}
-    second = materialise(tmp_path)
+    again = materialise(folder)
     assert {name: lake.read_bytes(lake.uri(key, name)) for name in FILES} == before
-    versions = [(materialisation(run).tags or {})["dagster/data_version"] for run in (first, second)]
+    versions = [(materialisation(each).tags or {})["dagster/data_version"] for each in (run, again)]
     assert versions[0] == versions[1]
 
 
-def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
-    fill(lake)
-    run = materialise(tmp_path)
+def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(
+    folder: Path, run: dg.ExecuteInProcessResult
+) -> None:
+    lake = Lake(str(folder))
     metadata = materialisation(run).metadata
     picture = str(metadata["picture"].value)
     assert picture.startswith("![analysis](data:image/png;base64,")
@@ -77,6 +88,7 @@ def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(tmp_pa
         lake.read_bytes(lake.uri(["laion_hr", "resolution_statistics"], "statistics.json"))
     )
     assert found.reach is not None
+    assert found.coverage.parts_expected == 4
     assert metadata["reachable_share"].value == found.reach.reachable.estimate
     assert metadata["dagster/row_count"].value == 1_000
     table = cast("dg.TableMetadataValue", metadata["anomaly"])

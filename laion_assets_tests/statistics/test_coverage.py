@@ -16,7 +16,7 @@ from laion_assets.statistics.intervals import Bools, Floats
 
 ROWS = 2_000
 DRAWN = 1_000
-REPETITIONS = 4_000
+REPETITIONS = 2_500
 
 
 def covers(estimate: Estimate, truth: float) -> bool:

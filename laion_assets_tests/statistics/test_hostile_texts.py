@@ -11,11 +11,13 @@ from markdown_it import MarkdownIt
 
 from laion_assets.statistics.document import Statistics
 from laion_assets.statistics.evidence import Evidence
+from laion_assets.statistics.figure import panel_png
 from laion_assets.statistics.measure import measure
-from laion_assets.statistics.publish import make_files
+from laion_assets.statistics.pictured import pictured
 from laion_assets.statistics.report import html_report, markdown_report, markdown_text
 from laion_assets.statistics.sample_csv import sample_csv
 from laion_assets.statistics.spec import RequirementSpec
+from laion_assets.statistics.theme import LIGHT
 from laion_assets_tests.statistics.populations import draw, population, probe
 
 HOSTILE = [
@@ -96,7 +98,8 @@ def test_no_stranger_s_text_becomes_markup_on_the_page() -> None:
 
 def test_the_page_asks_the_network_for_nothing() -> None:
     evidence, found = hostile()
-    page = make_files(evidence, found).content["report.html"].decode()
+    panel = panel_png("outcomes", pictured(evidence, found), LIGHT)
+    page = html_report(found, {"outcomes": (panel, panel)})
     tags = Tags(page)
     assert tags.links
     assert all(link.startswith("data:image/png;base64,") for link in tags.links)
