@@ -103,7 +103,8 @@ def s3_finding(uri: str, error: BaseException) -> S3Finding:
         sentence = f"S3 refused ({said}). Check the credentials and the policy of bucket {bucket!r}."
         return S3Finding(sentence, retryable=False)
     if isinstance(error, (BotoConnectionError, HTTPClientError)):
-        where = s3_endpoint() or "Amazon S3"
+        endpoint = urlsplit(s3_endpoint() or "")
+        where = f"{endpoint.scheme}://{endpoint.netloc.rpartition('@')[2]}" if endpoint.netloc else "Amazon S3"
         return S3Finding(f"{where} does not answer. Check AWS_ENDPOINT_URL and your network.", retryable=True)
     permanent = isinstance(error, ClientError)
     return S3Finding(f"S3 did not do it ({said}). Check the service, then run again.", retryable=not permanent)

@@ -147,9 +147,10 @@ class _Hub:
 
         endpoint = (os.environ.get("HF_ENDPOINT") or _DEFAULT_ENDPOINT).rstrip("/")
         parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise SourceError(
-                "HF_ENDPOINT is not an http(s) URL. Unset it, or give one such as https://huggingface.co."
+                "HF_ENDPOINT is not an http(s) URL without user and password. Unset it, or give one such as "
+                "https://huggingface.co."
             )
         return cls(endpoint, bool(get_token()), repository, get_token)
 

@@ -64,7 +64,7 @@ def test_reading_what_is_refused_says_so_too(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("s3_environment")
 def test_an_endpoint_where_nothing_listens_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     lake = Lake("s3://bucket/prefix")
     began = time.monotonic()

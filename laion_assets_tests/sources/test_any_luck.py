@@ -54,7 +54,7 @@ def fault(number: int) -> Fault:
     return Fault(flip_bit=True) if number < 0 else Fault(drop_after=number)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(runs, min_size=2, max_size=5),
     checksum=st.booleans(),

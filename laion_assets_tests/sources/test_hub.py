@@ -298,10 +298,12 @@ class TestRefusals:
         assert caught.value.retryable
         assert len(publisher.gets()) == QUICK.attempts
 
-    @pytest.mark.parametrize("endpoint", ["huggingface.co", "ftp://hub", "http://"])
+    @pytest.mark.parametrize("endpoint", ["huggingface.co", "ftp://hub", "http://", "https://me:secret@hub"])
     def test_an_endpoint_that_is_none(self, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        assert refusal(source()).startswith("HF_ENDPOINT is not an http(s) URL.")
+        message = refusal(source())
+        assert message.startswith("HF_ENDPOINT is not an http(s) URL without user and password.")
+        assert "secret" not in message
 
     def test_offline_mode(self) -> None:
         program = (
