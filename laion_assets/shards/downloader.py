@@ -16,6 +16,7 @@ from laion_assets.shards.engine import engine_for
 from laion_assets.shards.job import STOP_FILE, Job
 from laion_assets.shards.layout import SHARD_DIGITS, shard_files
 from laion_assets.shards.progress import ShardProgress, forget_failure, say_failure
+from laion_assets.shards.resizing import QuickResizer
 from laion_assets.shards.shard_run import Resizing, ShardRun
 from laion_assets.shards.upstream import Downloader, Resizer
 from laion_assets.shards.writer import ShardWriter
@@ -34,7 +35,7 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
             sample_writer_class=ShardWriter,
             resizer=None
             if resize is None
-            else Resizer(
+            else (Resizer if resize.exact else QuickResizer)(
                 image_size=resize.image_size,
                 resize_mode=resize.mode,
                 resize_only_if_bigger=resize.only_if_bigger,

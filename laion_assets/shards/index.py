@@ -61,8 +61,8 @@ class Index:
 
     @property
     def transferred_bytes(self) -> int:
-        """Bytes taken from the network for them, what was not kept included."""
-        return sum(entry.stats.transferred_bytes for entry in self.entries)
+        """Bytes taken from the network, what was not kept included; without bodies given up at the cap."""
+        return sum(entry.stats.transferred_bytes - entry.stats.overrun_bytes for entry in self.entries)
 
     @property
     def parts(self) -> list[str]:

@@ -48,6 +48,9 @@ class ShardStats:
     """Images in the tar by true format."""
     image_bytes: int
     transferred_bytes: int
+    """Taken from the network, what was not kept included."""
+    overrun_bytes: int
+    """Of these, bodies given up at the cap, endless ones among them: what no plan can foresee."""
     tar_bytes: int
     tar_sha256: str
     parquet_sha256: str

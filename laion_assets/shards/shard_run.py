@@ -60,7 +60,7 @@ class ShardRun:
         self._statuses: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._formats: Counter[str] = Counter()
-        self._image_bytes = self._transferred_bytes = 0
+        self._image_bytes = self._transferred_bytes = self._overrun_bytes = 0
         self._started = time.time()
 
     async def run(self, client: GuardedClient) -> None:
@@ -105,6 +105,7 @@ class ShardRun:
             "formats": dict(sorted(self._formats.items())),
             "image_bytes": self._image_bytes,
             "transferred_bytes": self._transferred_bytes,
+            "overrun_bytes": self._overrun_bytes,
             "tar_bytes": self._writer.tar_fd.size,
             "tar_sha256": self._writer.tar_fd.hexdigest(),
             "parquet_sha256": hashlib.sha256(parquet.read_bytes()).hexdigest(),
@@ -118,6 +119,8 @@ class ShardRun:
 
     def _finish(self, index: int, answer: Answer) -> Finished:
         self._transferred_bytes += answer.bytes_read
+        if answer.outcome is Outcome.TOO_LARGE:
+            self._overrun_bytes += answer.bytes_read
         verdict = self._judge(index, answer)
         if verdict.outcome is not Outcome.OK:
             return Finished(index, verdict, http_status=answer.http_status)

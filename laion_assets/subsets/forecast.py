@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from laion_assets.probes.share import weighted_share
 from laion_assets.subsets.spec import PlanSpec
 from laion_assets.web.outcome import Fault, Outcome
+
+Floats = NDArray[np.float64]
 
 # A sample in a tar: three headers of 512 bytes, padding of as much again, about 1.2 KB of JSON and the caption.
 OVERHEAD_BYTES = 4_096
@@ -120,8 +123,15 @@ def make_forecast(
     per_image = told_sizes.filter(reached).mean()
     sizes = told_sizes.fill_null(per_image if isinstance(per_image, float) else 0.0).to_numpy()
     spent = told["bytes_read"].fill_null(0).to_numpy().astype(np.float64)
-    transfer = _total(np.where(reached.to_numpy(), sizes, spent), weights.to_numpy(), rows)
-    store = _total(np.where(kept.to_numpy(), sizes + OVERHEAD_BYTES, 0.0), weights.to_numpy(), rows)
+    transfer = _total(
+        np.where(reached.to_numpy(), sizes, spent), weights.to_numpy(), rows, unknown=assumed.assumed_image_bytes
+    )
+    store = _total(
+        np.where(kept.to_numpy(), sizes + OVERHEAD_BYTES, 0.0),
+        weights.to_numpy(),
+        rows,
+        unknown=assumed.assumed_image_bytes,
+    )
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
     by_machine = rows / assumed.images_per_s / 3600
@@ -156,13 +166,15 @@ def _share(hits: pl.Series, weights: pl.Series, population: int) -> Interval:
     return Interval(0.5 if math.isnan(found.estimate) else found.estimate, found.low, found.high)
 
 
-def _total(values: "np.ndarray[Any, Any]", weights: "np.ndarray[Any, Any]", population: int) -> Interval:
+def _total(values: Floats, weights: Floats, population: int, *, unknown: int) -> Interval:
     """A total over the population from a weighted sample: ratio mean, its linearised variance, finite population.
+
+    Without a sample, ``unknown`` per row is the estimate and the upper bound.
 
     Source: W. G. Cochran, Sampling Techniques, 3rd ed. (1977), sections 2.6 and 6.4.
     """
     if not len(values) or not population:
-        return Interval(0.0, 0.0, math.inf if population else 0.0)
+        return Interval(unknown * population, 0.0, unknown * population)
     shares = weights / weights.sum()
     mean = float((shares * values).sum())
     effective = 1 / float((shares**2).sum())

@@ -42,6 +42,11 @@ class PlanSpec(BaseModel):
     free_share: float = Field(
         default=0.9, gt=0, le=1, description="Share of the free disk that a download may be planned to fill."
     )
+    assumed_image_bytes: int = Field(
+        default=740_000,
+        ge=1,
+        description="Bytes per image where no probe tells: the web's mean for 1024 x 1024 and up.",
+    )
     least_probes: int = Field(
         default=100, ge=1, description="With fewer probes in the subset, its predictions are marked as too uncertain."
     )

@@ -1,0 +1,88 @@
+"""The short way to smaller images, held against img2dataset's own."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from laion_assets.shards.resizing import QuickResizer, Resized
+from laion_assets.shards.upstream import Resizer
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """Smooth and sharp parts, as photographs have."""
+    across, down = np.meshgrid(np.linspace(0, 9, width), np.linspace(0, 7, height))
+    waves = np.stack([np.sin(across + down), np.cos(across * 1.7), np.sin(down * 2.3)], axis=-1)
+    image = Image.fromarray((waves * 90 + 128).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for step in range(0, width, 37):
+        draw.line((step, 0, width - step, height), fill=(step % 255, 80, 160), width=5)
+    return image
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **how: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **({"quality": 90} | how if kind == "JPEG" else how))
+    return out.getvalue()
+
+
+def both(body: bytes, mode: str, size: int) -> tuple[Resized, Resized]:
+    resizers = [kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer)]  # noqa: FBT003
+    theirs, ours = (resizer(io.BytesIO(body)) for resizer in resizers)
+    return theirs, ours
+
+
+def pixels(resized: Resized) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    assert resized[0] is not None
+    decoded = cv2.imdecode(np.frombuffer(resized[0], np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.asarray(decoded, dtype=np.float64)
+
+
+@pytest.mark.parametrize("mode", ["keep_ratio_largest", "keep_ratio", "center_crop"])
+@pytest.mark.parametrize(("width", "height"), [(1200, 1100), (1600, 1174), (1407, 2111), (3001, 1999), (4100, 2300)])
+def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: int) -> None:
+    theirs, ours = both(encoded(picture(width, height)), mode, 1024)
+    assert ours[1:] == theirs[1:]
+    error = float(((pixels(theirs) - pixels(ours)) ** 2).mean())
+    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 42  # dB; encoding at quality 95 alone costs about as much
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        encoded(picture(1600, 1200).convert("RGBA"), "PNG"),
+        encoded(picture(1600, 1200).convert("I;16"), "PNG"),
+        encoded(picture(600, 400)),
+        encoded(picture(1600, 1200))[:2000],
+        b"no image",
+    ],
+    ids=["alpha", "16 bits", "small", "cut off", "no image"],
+)
+def test_everything_else_goes_its_usual_way(body: bytes) -> None:
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("how", ["L", "CMYK", "PNG", "WEBP"])
+def test_other_colours_and_formats_shrink_as_well(how: str) -> None:
+    image = picture(1600, 1200)
+    body = encoded(image, how) if how in ("PNG", "WEBP") else encoded(image.convert(how))
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:]
+    assert pixels(ours).shape == pixels(theirs).shape
+    assert float(np.abs(pixels(theirs) - pixels(ours)).mean()) < 2
+
+
+def test_borders_are_img2datasets() -> None:
+    theirs, ours = both(encoded(picture(1600, 1200)), "border", 512)
+    assert ours == theirs
+
+
+def test_the_stored_size_counts_whatever_exif_says_about_turning() -> None:
+    image = picture(1600, 1200)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    theirs, ours = both(encoded(image, exif=exif.tobytes()), "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:] == (1024, 768, 1600, 1200, None)
