@@ -10,7 +10,8 @@ import polars as pl
 from laion_assets.metadata.size_classes import bucket_labels
 from laion_assets.probes.anomaly import AnomalyKind as Kind
 from laion_assets.statistics import document
-from laion_assets.statistics.document import Agreement, Anomaly, Class, Example, Share, Views
+from laion_assets.statistics.document import Agreement, Anomaly, Class, Example
+from laion_assets.statistics.estimate import Share, Views
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.intervals import exact_share, scaled
 

@@ -8,7 +8,8 @@ import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
-from laion_assets.statistics.document import Estimate, Statistics
+from laion_assets.statistics.document import Statistics
+from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.spec import RequirementSpec
 
 OWNERS = ["team:laion-assets"]

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from laion_assets.statistics.advice import download_strategy, recommendations
-from laion_assets.statistics.document import Conclusions, Share, Statement, Statistics
+from laion_assets.statistics.document import Conclusions, Statement, Statistics
+from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.judgements import judge
 from laion_assets.statistics.statements import say
 

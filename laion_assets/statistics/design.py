@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from laion_assets.statistics.document import Bounds, Distribution, Estimate, Share
+from laion_assets.statistics.estimate import Bounds, Distribution, Estimate, Share
 from laion_assets.statistics.intervals import (
     Bools,
     Floats,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_assets.statistics.design import PERCENTILES
-from laion_assets.statistics.document import Distribution, Share
+from laion_assets.statistics.estimate import Distribution, Share
 from laion_assets.statistics.intervals import Floats, exact, exact_share
 
 

@@ -1,86 +1,19 @@
 """The schema of ``statistics.json``: everything the report says, as numbers.
 
 The report, the picture's captions and the metadata in the Dagster UI are rendered from this document alone, so a
-number that is not here is not in the report. Measuring lives in the modules that fill it.
-
-Three views of a size stand side by side everywhere: ``declared_all`` (what the publisher says, every valid row,
-exact), ``declared_sample`` (the same of the sampled rows, with intervals) and ``true_sample`` (what the reachable
-images of the sample really are, with intervals).
+number that is not here is not in the report. What a single figure is made of is in ``estimate``; measuring lives in
+the modules that fill the document. ``statistics.schema.json`` is this schema written down.
 """
 
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from laion_assets.statistics.estimate import Bounds, Distribution, Estimate, Frozen, Share, Views
 from laion_assets.statistics.spec import RequirementSpec
 
+# Readers of the document in other rooms find its parts here too.
+__all__ = ["SCHEMA_VERSION", "Distribution", "Estimate", "Share", "Statistics"]
+
 SCHEMA_VERSION: Literal[1] = 1
-
-
-class Frozen(BaseModel):
-    """A part of the document: immutable, closed, documented by the strings under its fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(Frozen):
-    """One number with its 95 % interval."""
-
-    estimate: float | None
-    """Null where there is nothing to estimate from."""
-    low: float | None
-    """Lower end of the interval; null when the sample is too small to bound it."""
-    high: float | None
-    """Upper end of the interval; null when the sample is too small to bound it."""
-    n: int
-    """Rows the number rests on."""
-    method: str
-    """A key of ``methods``."""
-
-
-class Share(Estimate):
-    """A proportion of rows."""
-
-    count: int
-    """Rows counted, of ``n``. With unequal weights ``estimate`` is not ``count / n``."""
-
-
-class Bounds(Frozen):
-    """What can be said about all rows when some could not be measured, without assuming anything about those."""
-
-    lowest: float | None
-    """The share if no unmeasured row had the property."""
-    highest: float | None
-    """The share if every unmeasured row had it."""
-    low: float | None
-    """Lower end of the 95 % interval of ``lowest``."""
-    high: float | None
-    """Upper end of the 95 % interval of ``highest``."""
-    n: int
-    method: str
-
-
-class Distribution(Frozen):
-    """How a quantity is spread."""
-
-    n: int
-    minimum: float | None
-    """Smallest value seen; of a sample it says nothing about the rest."""
-    maximum: float | None
-    mean: Estimate
-    percentiles: dict[str, Estimate]
-    """``p25``, ``p50``, ``p75``, ``p90``, ``p95``, ``p99``."""
-
-
-T = TypeVar("T")
-
-
-class Views(Frozen, Generic[T]):
-    """The three views of one figure; a view that was not possible is null."""
-
-    declared_all: T | None = None
-    declared_sample: T | None = None
-    true_sample: T | None = None
 
 
 class SizeMeasure(Frozen):

@@ -7,7 +7,7 @@ import polars as pl
 
 from laion_assets.statistics.declared import Declared
 from laion_assets.statistics.design import Sample
-from laion_assets.statistics.document import Share, Views
+from laion_assets.statistics.estimate import Share, Views
 from laion_assets.statistics.intervals import Bools, Floats
 from laion_assets.statistics.rows import bools, derive, floats
 from laion_assets.statistics.spec import RequirementSpec

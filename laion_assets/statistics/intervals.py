@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laion_assets.probes.share import share
-from laion_assets.statistics.document import Bounds, Estimate, Share
+from laion_assets.statistics.estimate import Bounds, Estimate, Share
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

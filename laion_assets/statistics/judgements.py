@@ -7,7 +7,8 @@ have nothing to say. The thresholds are named here because they are opinions.
 from functools import partial
 from typing import Any, Literal
 
-from laion_assets.statistics.document import Share, Statement, Statistics
+from laion_assets.statistics.document import Statement, Statistics
+from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.statements import say
 
 Side = Literal["strength", "limit"]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from laion_assets.statistics.display import NBSP, percent, pixels
-from laion_assets.statistics.document import Class, Share
+from laion_assets.statistics.document import Class
+from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.pictured import Pictured
 from laion_assets.statistics.theme import DECLARED, GREY, LABEL, NOTE, TRUE, Theme, dress, no_data
 

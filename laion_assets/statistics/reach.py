@@ -3,7 +3,8 @@
 import polars as pl
 
 from laion_assets.statistics.declared import NO_NAME
-from laion_assets.statistics.document import Hosts, Named, OutcomeShare, Reach, Share
+from laion_assets.statistics.document import Hosts, Named, OutcomeShare, Reach
+from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.intervals import exact_share
 from laion_assets.web.outcome import Fault, Outcome

@@ -7,7 +7,8 @@ does, and undecided in between.
 from typing import Any, Literal
 
 from laion_assets.statistics.display import resolve
-from laion_assets.statistics.document import Criterion, Estimate
+from laion_assets.statistics.document import Criterion
+from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.spec import RequirementSpec
 from laion_assets.statistics.statements import say
 

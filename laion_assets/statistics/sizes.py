@@ -4,7 +4,8 @@ import polars as pl
 
 from laion_assets.metadata.size_classes import bucket_labels
 from laion_assets.statistics.declared import Declared
-from laion_assets.statistics.document import Class, Distribution, Estimate, SizeMeasure, Threshold, Views
+from laion_assets.statistics.document import Class, SizeMeasure, Threshold
+from laion_assets.statistics.estimate import Distribution, Estimate, Views
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.intervals import exact, exact_share
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from laion_assets.statistics.captions import characters, is_blank, is_boilerplate, is_file_name, is_web_address, words
-from laion_assets.statistics.document import Captions, Distribution, Score, Share
+from laion_assets.statistics.document import Captions, Score
+from laion_assets.statistics.estimate import Distribution, Share
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.intervals import exact_share
 

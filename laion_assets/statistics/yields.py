@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from laion_assets.statistics.captions import is_blank, is_boilerplate, is_file_name, is_web_address
-from laion_assets.statistics.document import Estimate, SampleSize, Score, Statement, Strategy, Yield
+from laion_assets.statistics.document import SampleSize, Score, Statement, Strategy, Yield
+from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.intervals import Bools, Z, nothing, scaled
 from laion_assets.statistics.statements import say

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from laion_assets.statistics.design import Sample
-from laion_assets.statistics.document import Estimate
+from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.intervals import Bools, Floats
 
 ROWS = 2_000

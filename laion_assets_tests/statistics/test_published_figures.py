@@ -13,7 +13,8 @@ from laion_assets.sandbox.rows import make_defects, make_part
 from laion_assets.sandbox.spec import Ports, SandboxSpec
 from laion_assets.sandbox.truth import part_truth
 from laion_assets.statistics.declared import Declared
-from laion_assets.statistics.document import AnomalyKind, Share, Statistics
+from laion_assets.statistics.document import AnomalyKind, Statistics
+from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.measure import measure
 from laion_assets.statistics.spec import RequirementSpec
