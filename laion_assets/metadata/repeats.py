@@ -11,26 +11,30 @@ from laion_assets.metadata.derived import REPEATS
 
 
 class Repeats:
-    """Looks at the slices of one part in order and remembers what it saw as hashes."""
+    """Looks at the slices of one part in order and remembers what it saw as hashes.
 
-    def __init__(self) -> None:
+    Args:
+        more_slices: Whether there are several; of a single one nothing needs to be remembered.
+    """
+
+    def __init__(self, *, more_slices: bool) -> None:
         self.distinct = dict.fromkeys(REPEATS, 0)
+        self._remember = more_slices
         self._earlier: dict[str, list[pl.Series]] = {name: [] for name in REPEATS}
 
     def mark(self, rows: pl.DataFrame) -> list[pl.Series]:
         """Per name in ``REPEATS`` whose columns the rows have, in which rows an earlier one is the same."""
         marks = []
-        urls: pl.Series | None = None
+        urls = _hashes(rows, REPEATS["repeats_url"])
         for name, columns in REPEATS.items():
             if not set(columns) <= set(rows.columns):
                 continue
-            hashes = _hashes(rows, columns)
-            repeated = _repeated_within(rows, columns, hashes if urls is None else urls)
-            if urls is None:
-                urls = hashes  # rows that share URL and caption share the URL
-            for earlier in self._earlier[name]:
-                repeated = repeated | hashes.is_in(earlier.implode())
-            self._earlier[name].append(hashes)
+            repeated = _repeated_within(rows, columns, urls)  # rows that share URL and caption share the URL
+            if self._remember:
+                hashes = urls if name == "repeats_url" else _hashes(rows, columns)
+                for earlier in self._earlier[name]:
+                    repeated = repeated | hashes.is_in(earlier.implode())
+                self._earlier[name].append(hashes)
             self.distinct[name] += rows.height - int(repeated.sum())
             marks.append(repeated.alias(name))
         return marks

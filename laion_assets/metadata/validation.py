@@ -50,7 +50,7 @@ def validate(
     Raises:
         DamagedPartError: Bytes in the middle of the file do not decode.
     """
-    judge = Judge(table.part, table.mapped, rulebook)
+    judge = Judge(table.part, table.mapped, rulebook, more_slices=table.rows > rows_per_slice)
     with (
         PartFile(valid_path) as valid,
         PartFile(quarantine_path) as quarantined,
@@ -77,11 +77,11 @@ class Judged:
 class Judge:
     """Splits the slices of one part in order."""
 
-    def __init__(self, part: str, mapped: Mapped, rulebook: Rulebook) -> None:
+    def __init__(self, part: str, mapped: Mapped, rulebook: Rulebook, *, more_slices: bool) -> None:
         self.tally = Tally()
         self._part = part
         self._mapped = mapped
-        self._repeats = Repeats()
+        self._repeats = Repeats(more_slices=more_slices)
         self._rulebook, self._not_applicable = rulebook.for_columns(mapped.available)
         self.tally.rules = dict.fromkeys([NOT_CASTABLE, *(rule.name for rule in self._rulebook.rules)], 0)
 
