@@ -48,9 +48,10 @@ def percent(share: float | None) -> str:
     if share in (0, 1):
         return f"{share:.0%}".replace("%", f"{NBSP}%")
     distance = min(abs(share), abs(1 - share))
-    if distance < 0.00005:
-        return f"<{NBSP}0.01{NBSP}%" if share < 0.5 else f">{NBSP}99.99{NBSP}%"
-    return f"{share * 100:.{2 if distance < 0.01 else 1}f}{NBSP}%"
+    if distance < 0.0000005:
+        return f"<{NBSP}0.0001{NBSP}%" if share < 0.5 else f">{NBSP}99.9999{NBSP}%"
+    decimals = 1 if distance >= 0.01 else 2 if distance >= 0.0001 else -math.floor(math.log10(distance * 100))
+    return f"{share * 100:.{decimals}f}{NBSP}%"
 
 
 def round_percent(share: float | None) -> str:
