@@ -62,14 +62,15 @@ class Progress:
         return (self.total - self.done) / self.per_second if self.done else None
 
     def __str__(self) -> str:
+        if not self.total:
+            return f"nothing to probe, {self.reused:,} known already"
         common = sorted(self.outcomes.items(), key=lambda item: (-item[1], item[0]))
-        ends = ", ".join(f"{word} {count:,}" for word, count in common[:4])
-        more = f", {len(common) - 4} other outcomes" if len(common) > 4 else ""
+        ends = ", ".join(f"{word} {count:,}" for word, count in common[:4]) or "none yet"
+        if others := len(common) - 4 if len(common) > 4 else 0:
+            ends += f", {others} other outcome{'s' if others > 1 else ''}"
         left = "" if self.seconds_left is None or self.done == self.total else f", {_duration(self.seconds_left)} left"
         kept = f", {self.reused:,} known already" if self.reused else ""
-        return (
-            f"{self.done:,} of {self.total:,} probed ({self.per_second:,.0f}/s{left}{kept}): {ends or 'none yet'}{more}"
-        )
+        return f"{self.done:,} of {self.total:,} probed ({self.per_second:,.0f}/s{left}{kept}): {ends}"
 
 
 def _duration(seconds: float) -> str:
@@ -105,10 +106,10 @@ def more_bytes(spec: ProbeSpec) -> MoreBytes:
         if not isinstance(answer, NeedMore) or answer.at_least_bytes > spec.max_prefix_bytes:
             return None
         wanted = answer.at_least_bytes + _SLACK_BYTES
-        if len(prefix) < spec.second_prefix_bytes:
-            wanted = max(answer.at_least_bytes, min(wanted, spec.second_prefix_bytes))
-        else:
-            wanted = max(wanted, 4 * len(prefix))
+        if answer.at_least_bytes <= spec.second_prefix_bytes < wanted:
+            wanted = spec.second_prefix_bytes
+        if len(prefix) >= spec.second_prefix_bytes:
+            wanted = max(wanted, 2 * len(prefix))
         return min(spec.max_prefix_bytes, wanted)
 
     return more
