@@ -17,11 +17,10 @@ from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
 from laion_assets.metadata.part_files import WrittenFile
 from laion_assets.metadata.profile import PROFILE_SCHEMA
-from laion_assets.metadata.reading import open_published
+from laion_assets.metadata.reading import is_file_of_part, open_published
 from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.schema import CANONICAL_COLUMNS, VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
-from laion_assets.metadata.text_files import is_text_file
 from laion_assets.metadata.validation import validate
 
 _VERSION = "1"
@@ -232,12 +231,7 @@ def published_uri(lake: Lake, dataset: str, part: str) -> str:
         MetadataError: It is not there.
     """
     for name in lake.list_names([dataset, "raw_metadata"]):
-        ending = name.removeprefix(f"{part}.")
-        if (
-            ending != name
-            and (ending == "parquet" or is_text_file(f".{ending}"))
-            and "." not in ending.split(".", 1)[0]
-        ):
+        if is_file_of_part(name, part):
             return lake.uri([dataset, "raw_metadata"], name)
     raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
 

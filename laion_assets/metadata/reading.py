@@ -15,7 +15,7 @@ from laion_assets.lake.errors import is_no_room
 from laion_assets.metadata.columns import Mapped, map_columns
 from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.spec import ColumnsSpec
-from laion_assets.metadata.text_files import is_text_file, text_to_parquet
+from laion_assets.metadata.text_files import is_text_file, text_file_start, text_to_parquet
 
 _MAGIC = b"PAR1"
 _REFETCH = "Fetch the part again; if it stays so, the publisher's file is damaged."
@@ -56,6 +56,12 @@ class PublishedTable:
                 found = offset + frame.height
                 raise DamagedPartError(f"{self.where}: announces {self.rows:,} rows and holds {found:,}. {_REFETCH}")
             yield offset, frame
+
+
+def is_file_of_part(name: str, part: str) -> bool:
+    """Whether a file of this name is the published file of a part: its key and an ending that we read."""
+    ending = name.removeprefix(part)
+    return ending != name and (ending == ".parquet" or text_file_start(ending) == 0)
 
 
 @contextlib.contextmanager

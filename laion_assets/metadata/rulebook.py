@@ -42,7 +42,7 @@ def rulebook(rules: RulesSpec | None = None, expectations: ExpectationsSpec | No
     rules, expectations = rules or RulesSpec(), expectations or ExpectationsSpec()
     chosen = []
     for rule in (*RULES, *rules.add):
-        if rule.name in rules.off:
+        if rule.name in rules.switch_off:
             continue
         changes: dict[str, object] = {}
         if rule.name == "below_minimum":

@@ -53,7 +53,8 @@ class RulesSpec(BaseModel):
 
     add: list[Rule] = Field(default=[], description="Rules of this dataset alone.")
     tune: dict[str, Tuning] = Field(default={}, description="Known rules with another tolerance, limit or severity.")
-    off: list[str] = Field(default=[], description="Known rules that this dataset does without.")
+    # Not "off": YAML reads that as False.
+    switch_off: list[str] = Field(default=[], description="Known rules that this dataset does without.")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -64,7 +65,7 @@ class RulesSpec(BaseModel):
             _check_evaluates(rule)
         if len({rule.name for rule in self.add}) < len(self.add):
             raise ValueError("two of the rules to add have the same name. Rename one of them.")
-        for name in (*self.tune, *self.off):
+        for name in (*self.tune, *self.switch_off):
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
                 hint = f" Did you mean {near[0]}?" if near else f" Known rules: {', '.join(known)}."

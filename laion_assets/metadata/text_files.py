@@ -21,14 +21,20 @@ from laion_assets.metadata.errors import DamagedPartError
 from laion_assets.metadata.part_files import PartFile
 from laion_assets.metadata.spec import ColumnsSpec
 
-_TEXT_FILE = re.compile(r"\.(csv|tsv|txt|jsonl|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
+_TEXT_FILE = re.compile(r"\.(csv|tsv|txt|jsonl|ndjson)(\.gz|\.zst)?\Z", re.IGNORECASE)
 _JSON_BATCH = 50_000
 _BOM = "\ufeff"
 
 
 def is_text_file(name: str) -> bool:
     """Whether a file of this name is one that this module reads."""
-    return _TEXT_FILE.search(name) is not None
+    return text_file_start(name) is not None
+
+
+def text_file_start(name: str) -> int | None:
+    """Where in the name the ending of a text file starts."""
+    found = _TEXT_FILE.search(name)
+    return found.start() if found else None
 
 
 @contextlib.contextmanager

@@ -249,11 +249,13 @@ def test_changing_a_rule_changes_the_code_version() -> None:
         return assets.code_versions_by_key[dg.AssetKey(["d", "validated_metadata"])]
 
     assert version(RulesSpec()) == version(RulesSpec())
-    assert version(RulesSpec()) != version(RulesSpec(off=["caption_is_url"]))
+    assert version(RulesSpec()) != version(RulesSpec(switch_off=["caption_is_url"]))
 
 
 def test_text_parts_are_found_by_their_key(platform: Platform) -> None:
     platform.publish("part-00000.old", b"broken", ending="parquet")
+    platform.publish("part-00000.old", b"broken", ending="csv")
+    platform.publish("part-000000", b"broken", ending="tsv")
     platform.publish(_KEYS[0], b"url\ttext\nhttp://a/1\tone\n", ending="tsv")
     result = platform.run(_KEYS[0])
     assert _metadata(result, "validated_metadata")["dagster/partition_row_count"] == 1

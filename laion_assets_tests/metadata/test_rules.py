@@ -197,7 +197,7 @@ def test_yaml_adds_tunes_and_switches_off_rules(passed: Callable[..., Pass]) -> 
                 }
             ],
             "tune": {"url_too_long": {"limit": 30}, "below_minimum": {"severity": "quarantine", "limit": 2000}},
-            "off": ["punsafe_missing"],
+            "switch_off": ["punsafe_missing"],
         }
     )
     frame = rows(
@@ -238,7 +238,7 @@ def _added(**changes: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"off": ["url_mising"]}, "there is no rule url_mising. Did you mean url_missing?"),
+        ({"switch_off": ["url_mising"]}, "there is no rule url_mising. Did you mean url_missing?"),
         ({"tune": {"below_minimun": {"limit": 3}}}, "Did you mean below_minimum?"),
         ({"tune": {"url_missing": {"limit": 3}}}, "compares with no number"),
         ({"tune": {"url_missing": {"tolerance": 3}}}, "less than or equal to 1"),
