@@ -85,6 +85,7 @@ class GuardedClient:
         self._unread_bytes = 0
         self._awaited = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._kicked = False
         self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
         self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secrets
@@ -271,10 +272,12 @@ class GuardedClient:
             workers.add(worker)
             worker.add_done_callback(self._worker_ended)
         when = schedule.next_time()
-        if when is not None and (self._timer is None or when < self._timer.when()):
+        if when is not None and (self._timer is None or when < self._timer_at):
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(max(when, now + 0.001), self._on_timer)
+            # Kept here because the handle cannot say it: for a time that is almost now, uvloop gives another kind.
+            self._timer_at = when
+            self._timer = self._loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -310,7 +313,13 @@ class GuardedClient:
         """One request at one host, and what follows from it."""
         schedule, spec = self._schedule, self.spec
         began = self._loop.time()
+        if journey.attempts == 0 and journey.failure is None:
+            journey.began = began
         if schedule.is_suspended(lane, began):
+            if journey.failure is not None:
+                # It was asked before, and what came of that is what there is to say.
+                self._end(journey, journey.failure)
+                return
             # What fails on our side stays on our side: a sick resolver must not look like a sick host.
             trouble = lane.trouble if lane.trouble is not None and lane.trouble.fault is Fault.US else None
             self._end(journey, Failure(trouble or Outcome.HOST_SUSPENDED, f"{lane.host} failed too often in a row"))
@@ -358,7 +367,7 @@ class GuardedClient:
         try:
             journey.target = self._follow(journey, redirect)
             # A new place is a new try: attempts count failures at one of them.
-            journey.attempts = 0
+            journey.attempts, journey.failure = 0, None
             self._line_up(journey, journey.target, front=True)
         except Failure as failure:
             self._end(journey, failure)
@@ -388,12 +397,13 @@ class GuardedClient:
             if asked_s is not None or failure.outcome is Outcome.RATE_LIMITED:
                 schedule.pause(lane, now + wait_s)
             if journey.spent_s < spec.deadline_s * (1 - WORTHWHILE_SHARE):
+                journey.failure = failure
                 ours = journey.target is not None and self._is_ours(journey.target)
                 schedule.add_later(now + wait_s, lane.host, journey, unlimited_rate=ours)
                 self._kick()
                 return
         lane.trouble = failure.outcome
-        schedule.record(lane, now, healthy=failure.outcome not in TROUBLE)
+        schedule.record(lane, now, healthy=failure.outcome not in TROUBLE, since=journey.began)
         self._end(journey, failure)
 
     def _end(self, journey: Journey, result: Found | Failure) -> None:

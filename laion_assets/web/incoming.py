@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 
 from laion_assets.web.body import ContentRange, Inflater, read_content_length, read_content_range
+from laion_assets.web.connection import WIDE_WINDOW_BYTES, set_window
 from laion_assets.web.deadline import timeout
 from laion_assets.web.journey import Journey
 
@@ -111,6 +112,11 @@ class Incoming:
                 await content.wait_eof()
         except (TimeoutError, asyncio.TimeoutError, aiohttp.ClientError, OSError):
             return
+
+    def widen(self) -> None:
+        """More of it is wanted than was thought."""
+        if self.response.connection is not None:
+            set_window(self.response.connection, WIDE_WINDOW_BYTES)
 
     def do_not_reuse(self) -> None:
         """Nothing else is wanted from this host soon: close the connection when the body is over."""

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from laion_assets.web.failure import Failure
 from laion_assets.web.request import Answer, Request
 from laion_assets.web.url import Target
 
@@ -16,9 +17,11 @@ class Journey:
 
     __slots__ = (
         "attempts",
+        "began",
         "bytes_read",
         "deadline",
         "done",
+        "failure",
         "finish",
         "for_robots",
         "ranges",
@@ -32,6 +35,7 @@ class Journey:
         "too_late",
         "until",
         "waits_for",
+        "wide",
     )
 
     def __init__(self, request: Request, finish: Callable[[Answer], None], *, for_robots: bool = False) -> None:
@@ -48,6 +52,8 @@ class Journey:
         """When, on the loop's clock, its time is up if it goes on without standing in line."""
         self.until = 0.0
         """When what it is waiting for must have come."""
+        self.wide = False
+        """More than the first bytes is wanted, so the connection may bring much at once."""
         self.waits_for = ""
         self.too_late = False
         """It was stopped because what it waited for did not come."""
@@ -55,6 +61,10 @@ class Journey:
         """Ask for ranges; given up for a server that answers them wrongly."""
         self.use_ranges()
         self.attempts = 0
+        self.began = 0.0
+        """When it was first asked where it is now."""
+        self.failure: Failure | None = None
+        """What the last try ended with, if there is to be another."""
         self.redirects: list[str] = []
         self.requests = 0
         self.bytes_read = 0

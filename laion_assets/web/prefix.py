@@ -15,6 +15,8 @@ from laion_assets.web.request import MoreBytes
 
 # Ranges of one file asked for before it is read in one piece: 4 KiB, 64 KiB and a few more in any honest case.
 MAX_RANGES = 8
+# What is read on without ranges comes through the small window unless it is much: through a wide one 128 KB would come.
+WORTH_WIDENING_BYTES = 131_072
 
 
 async def read_prefix(exchange: Exchange, journey: Journey, more: MoreBytes) -> Found | Redirect:
@@ -87,7 +89,10 @@ class _Prefix:
         """Get ready to take more than there is; False if there is no more."""
         incoming = self._current
         self._want = min(max(need, len(body) + 1), self.cap)
+        self._journey.wide = True
         if not incoming.eof:
+            if self._want - len(body) > WORTH_WIDENING_BYTES:
+                incoming.widen()
             return True
         if incoming.range is None:
             raise Failure(Outcome.TRUNCATED, "the body ends before the file does, or its compression is broken")

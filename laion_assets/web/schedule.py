@@ -80,6 +80,7 @@ class Lane:
         "domain_name",
         "failures",
         "gate",
+        "healthy_at",
         "host",
         "jobs",
         "paused_until",
@@ -99,6 +100,7 @@ class Lane:
         self.suspended_until = 0.0
         """It failed too often; until then it is not asked."""
         self.failures = 0
+        self.healthy_at = float("-inf")
         self.trouble: Outcome | None = None
         """What the last URL that failed here ended with."""
         self.place = IDLE
@@ -181,10 +183,23 @@ class Schedule(Generic[Job]):
         """Whether its host failed so often that it is not worth asking."""
         return now < lane.suspended_until
 
-    def record(self, lane: Lane, now: float, *, healthy: bool) -> None:
-        """Count a URL that ended: failures in a row suspend the host, any sign of life forgives them."""
+    def record(self, lane: Lane, now: float, *, healthy: bool, since: float = 0.0) -> None:
+        """Count a URL that ended: failures in a row suspend the host, any sign of life forgives them.
+
+        A failure that began before the last sign of life says nothing: what fails takes longest, so that the end of
+        a run is a row of failures on any large host.
+
+        Args:
+            lane: Where it ended.
+            now: When it ended.
+            healthy: Whether the host showed a sign of life.
+            since: When it was begun.
+        """
         if healthy:
             lane.failures = 0
+            lane.healthy_at = now
+            return
+        if since < lane.healthy_at:
             return
         lane.failures += 1
         if lane.failures >= self._breaker_failures:

@@ -114,6 +114,23 @@ def test_a_server_without_ranges_costs_little_more_than_was_asked(run: Run[Outco
     assert 4096 <= got.answer.bytes_read <= 20_000
 
 
+def test_a_connection_that_brought_much_brings_little_again_for_the_next_file(
+    run: Run[tuple[Answer, Answer, int]],
+) -> None:
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await (ranged(FILE) if seen.path == "/large" else ignores_ranges)(seen, writer)
+
+    async def main() -> tuple[Answer, Answer, int]:
+        async with serve(handler) as site, GuardedClient(OPEN) as client:
+            large = await client.fetch_prefix(site.url("/large"), more=Wants([250_000]))
+            small = await client.fetch_prefix(site.url("/small"), more=lambda _, __: None)
+            return large, small, site.connections
+
+    large, small, connections = run(main())
+    assert (len(large.body), connections) == (250_000, 1)
+    assert small.bytes_read <= 40_000
+
+
 def test_an_endless_body_is_cut_off_after_what_was_asked(run: Run[tuple[Answer, int]]) -> None:
     sent = 0
 

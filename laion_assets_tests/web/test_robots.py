@@ -173,6 +173,13 @@ def test_a_robots_txt_that_says_nothing_allows_everything(body: bytes) -> None:
     assert read_robots(body, agent="laion-assets").allows("/x")
 
 
+def test_the_longest_pattern_wins_in_any_order_and_allow_wins_a_tie() -> None:
+    rules = read_robots(b"User-agent: *\nAllow: /a/open\nDisallow: /a/\nDisallow: /b\nAllow: /b\n", agent="x")
+    assert [rules.allows(path) for path in ("/a/open/x", "/a/x", "/b")] == [True, False, True]
+    rules = read_robots(b"User-agent: *\nDisallow: /a/\nAllow: /a/open\nAllow: /b\nDisallow: /b\n", agent="x")
+    assert [rules.allows(path) for path in ("/a/open/x", "/a/x", "/b")] == [True, False, True]
+
+
 def test_groups_that_name_us_twice_are_one() -> None:
     rules = read_robots(
         b"User-agent: laion-assets\nDisallow: /a\n\nUser-agent: laion-assets\nDisallow: /b\n", agent="laion-assets"

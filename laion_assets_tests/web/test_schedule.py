@@ -185,6 +185,17 @@ def test_failures_in_a_row_suspend_a_host_and_one_success_forgives_them() -> Non
     assert not turns.is_suspended(lane, 60.0)
 
 
+def test_a_failure_that_began_before_the_last_sign_of_life_does_not_count() -> None:
+    turns = schedule(failures=2)
+    lane = ended(turns, "x", 10.0, healthy=True)
+    for _ in range(5):
+        turns.record(lane, 20.0, healthy=False, since=9.0)
+    assert not turns.is_suspended(lane, 20.0)
+    for _ in range(2):
+        turns.record(lane, 20.0, healthy=False, since=11.0)
+    assert turns.is_suspended(lane, 20.0)
+
+
 def test_after_a_suspension_one_request_at_a_time_tries_the_host() -> None:
     turns = schedule(host=Pace(4, None), failures=1, suspended_s=60.0)
     lane = ended(turns, "x", 0.0, healthy=False)
