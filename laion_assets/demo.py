@@ -21,11 +21,12 @@ from laion_assets.pipeline import Pipeline, RunFailedError, Work
 from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 from laion_assets.sources.published import SourceError
 from laion_assets.summary import print_summary
-from laion_assets.terminal import Display, Stage
+from laion_assets.terminal import Display, Stage, stderr_into
 
 DATASET = "laion_hr"
 SUBSET = "vlm_1024"
 RESULTS = ("report.html", f"{DATASET}_analysis.png", f"{DATASET}_sample_analysis.csv")
+LOG = "demo.log"
 INTERRUPTED_EXIT_CODE = 130
 
 
@@ -50,9 +51,13 @@ def run_demo(home: Home, console: Console, *, spec: SandboxSpec | None = None) -
                 sandbox = stack.enter_context(start_sandbox(spec or SandboxSpec(), cache=home.sandbox_cache))
                 stage.conclude(f"hub at {sandbox.hub_url}, {sandbox.spec.hosts} web hosts on port {sandbox.web_port}")
             home.enter(sandbox.environment)
-            lake = _materialise(home, display)
+            with stderr_into(home.folder / LOG):
+                lake = _materialise(home, display)
     except (RunFailedError, SandboxError, SourceError) as error:
-        console.print(f"\n[red]{escape(str(error))}[/red]\nFix that, then run it again: what is done is kept.")
+        console.print(f"\n[red]{escape(str(error))}[/red]", soft_wrap=True)
+        console.print(
+            f"Fix that, then run it again: what is done is kept. Details: {home.folder / LOG}", soft_wrap=True
+        )
         return 1
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
         console.print("\nInterrupted. Run it again: what is done is kept.")

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from laion_assets.home import Home
 from laion_assets.lake.lake import Lake
@@ -27,16 +26,16 @@ def print_summary(
     manifest: Mapping[str, Any] = lake.read_json(lake.uri([dataset, subset, "index"], "manifest.json"))
 
     console.print("\n[bold]What it found[/bold]")
-    console.print(_table([*_dataset_lines(found), *_anomaly_lines(found), *_subset_lines(subset, plan, manifest)]))
-    console.print("[bold]Where it lies[/bold]")
+    _print(console, [*_dataset_lines(found), *_anomaly_lines(found), *_subset_lines(subset, plan, manifest)])
+    console.print("\n[bold]Where it lies[/bold]")
     lines = [(_shown(home.folder / name), _ABOUT[name.rsplit(".", 1)[-1]]) for name in results]
     shards = Path(lake.base_uri) / dataset / subset
     lines += [
         (_shown(shards / "shards"), f"{len(manifest['shards'])} shards, img2dataset's format"),
         (_shown(shards / "index"), "shard lists, manifest with checksums, dataset card"),
     ]
-    console.print(_table(lines))
-    console.print("[bold]The same runs in the Dagster UI[/bold]\n  make dev     then open http://127.0.0.1:3000")
+    _print(console, lines)
+    console.print("\n[bold]The same runs in the Dagster UI[/bold]\n  make dev, then open http://127.0.0.1:3000")
 
 
 _ABOUT = {
@@ -88,9 +87,10 @@ def _others(outcomes: Mapping[str, int], most: int = 5) -> list[tuple[str, int]]
 def _percent(share: Share) -> str:
     if share.estimate is None:
         return "unknown"
+    digits = 1 if share.estimate >= 0.01 else 2
     if share.low is None or share.high is None:
-        return f"{share.estimate:.1%}"
-    return f"{share.estimate:.1%} ({share.low:.1%} to {share.high:.1%})"
+        return f"{share.estimate:.{digits}%}"
+    return f"{share.estimate:.{digits}%} ({share.low:.{digits}%} to {share.high:.{digits}%})"
 
 
 def _shown(path: Path) -> str:
@@ -101,8 +101,7 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _table(lines: Sequence[tuple[str, str]]) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+def _print(console: Console, lines: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in lines) + 2
     for name, text in lines:
-        table.add_row(f"  {escape(name)}", escape(text))
-    return table
+        console.print(f"  {escape(name):<{width}}{escape(text)}", highlight=False, soft_wrap=True)

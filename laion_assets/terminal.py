@@ -3,9 +3,12 @@
 Where there is no terminal (a log, a pipe) the same lines come plainly, with news every few seconds.
 """
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -79,3 +82,21 @@ class Display:
             highlight=False,
             soft_wrap=True,
         )
+
+
+@contextmanager
+def stderr_into(log: Path) -> Iterator[None]:
+    """Append what this process and its children write to standard error to a file while the block works.
+
+    Libraries print there whatever they think of; between the lines of a display it would only be noise.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
