@@ -5,10 +5,12 @@ originals needs none of them. Here they load when first used: resizing does use 
 not changed.
 """
 
+import contextlib
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ _QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # asks PyPI for a newer version when imported
     "WANDB_MODE": "disabled",
     "OPENCV_LOG_LEVEL": "ERROR",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
@@ -28,8 +31,6 @@ class _Deferred(ModuleType):
 
     def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401
         name = self.__name__
-        if sys.modules.get(name) is self:
-            del sys.modules[name]
         self.__dict__.update(importlib.import_module(name).__dict__)
         try:
             return self.__dict__[attribute]
@@ -37,16 +38,22 @@ class _Deferred(ModuleType):
             raise AttributeError(f"module {name!r} has no attribute {attribute!r}") from None
 
 
-def _prepare() -> None:
-    os.environ.update(_QUIET)
-    for name in _LAZY:
-        if name not in sys.modules:
-            sys.modules[name] = _Deferred(name)
+@contextlib.contextmanager
+def _deferring() -> Iterator[None]:
+    """Give what is imported inside the block stand-ins; everybody else gets the modules themselves."""
+    absent = [name for name in _LAZY if name not in sys.modules]
+    sys.modules.update({name: _Deferred(name) for name in absent})
+    try:
+        yield
+    finally:
+        for name in absent:
+            if isinstance(sys.modules.get(name), _Deferred):
+                del sys.modules[name]
 
 
-_prepare()
+os.environ.update(_QUIET)
 
-with warnings.catch_warnings():
+with _deferring(), warnings.catch_warnings():
     # It uses imghdr, which Python 3.13 removed; standard-imghdr brings it back there.
     warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
     from img2dataset.distributor import multiprocessing_distributor, pyspark_distributor, ray_distributor
