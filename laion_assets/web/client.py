@@ -225,8 +225,8 @@ class GuardedClient:
         try:
             journey.target = parse_url(journey.request.url)
             self._line_up(journey, journey.target)
-        except Failure as failure:
-            self._end(journey, failure)
+        except Exception as error:  # noqa: BLE001 - whatever a URL does to us, it is that URL's outcome
+            self._end(journey, explain(error))
 
     def _line_up(self, journey: Journey, target: Target, *, front: bool = False) -> None:
         """Put a journey in line at its target's host.
@@ -369,8 +369,8 @@ class GuardedClient:
             # A new place is a new try: attempts count failures at one of them.
             journey.attempts, journey.failure = 0, None
             self._line_up(journey, journey.target, front=True)
-        except Failure as failure:
-            self._end(journey, failure)
+        except Exception as error:  # noqa: BLE001 - see _set_out
+            self._end(journey, explain(error))
 
     def _follow(self, journey: Journey, redirect: Redirect) -> Target:
         if journey.target is None:

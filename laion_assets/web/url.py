@@ -172,7 +172,7 @@ def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]
     if "%" in name:
         try:
             name = unquote_to_bytes(name).decode("utf-8")
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise _invalid(text, "has a host that is not UTF-8 once unescaped") from None
     if not name.isascii():
         # idna's work grows faster than the name; no name that can be resolved has more characters than this.

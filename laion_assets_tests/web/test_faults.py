@@ -2,15 +2,17 @@
 
 import asyncio
 import gzip
+import random
 import socket
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from laion_assets.web.client import GuardedClient
 from laion_assets.web.outcome import Outcome
-from laion_assets.web.request import Answer
+from laion_assets.web.request import Answer, Request
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
 from laion_assets_tests.web.sites import head, plain, serve_raw
@@ -182,6 +184,62 @@ def test_a_fault_has_its_word_and_its_raw_error(
     assert answer.error.isprintable()
     assert answer.body == b""
     assert answer.seconds < impatient.deadline_s + 0.5
+
+
+def broken_at_random(luck: random.Random) -> bytes:
+    """An answer that was good once."""
+    answers = [
+        plain(200, [("Content-Type", "image/jpeg")], IMAGE[:2000]),
+        plain(206, [("Content-Range", "bytes 0-1999/65538")], IMAGE[:2000]),
+        plain(302, [("Location", "/elsewhere")]),
+        plain(200, [("Content-Encoding", "gzip")], gzip.compress(IMAGE[:2000])),
+        head(200, [("Transfer-Encoding", "chunked")]) + b"3e8\r\n" + IMAGE[:1000] + b"\r\n0\r\n\r\n",
+        plain(429, [("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), ("X-Robots-Tag", "a: b, c: d")]),
+    ]
+    data = bytearray(luck.choice(answers))
+    for _ in range(luck.randint(1, 8)):
+        place = luck.randrange(min(len(data), 200))
+        match luck.randrange(4):
+            case 0:
+                data[place] ^= 1 << luck.randrange(8)
+            case 1:
+                del data[place : place + luck.randint(1, 20)]
+            case 2:
+                data[place:place] = luck.randbytes(luck.randint(1, 20))
+            case _:
+                data[place:place] = data[luck.randrange(len(data)) :][:50]
+        if not data:
+            break
+    return bytes(data)
+
+
+def test_answers_broken_at_random_have_an_outcome_and_break_nothing(run: Run[Counter[Outcome]]) -> None:
+    luck = random.Random(1)  # noqa: S311 - the same broken answers every time
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(broken_at_random(luck))
+        writer.close()
+        await writer.wait_closed()
+
+    async def main() -> Counter[Outcome]:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        spec = WebSpec(allow_networks=("127.0.0.0/8",), attempts=1, deadline_s=5, breaker_failures=10**6, per_host=8)
+        async with serve_raw(handler) as site, GuardedClient(spec) as client:
+            requests = [
+                Request(site.url(f"/{n}"), more=(lambda _, __: 10**6) if n % 2 else None, max_bytes=10**6)
+                for n in range(1000)
+            ]
+            outcomes = Counter([answer.outcome async for _, answer in client.answers(requests)])
+        assert complaints == []
+        return outcomes
+
+    outcomes = run(main())
+    assert sum(outcomes.values()) == 1000
+    assert outcomes[Outcome.FAILED_HERE] == 0
+    assert outcomes[Outcome.OK] > 0
+    assert outcomes[Outcome.CONNECTION_LOST] > 0
 
 
 # What a whole body is refused for, a prefix may not even notice.

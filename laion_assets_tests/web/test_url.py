@@ -2,6 +2,8 @@
 """A URL is read as a browser reads it, and escaped only where it must be."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from laion_assets.web.failure import Failure
 from laion_assets.web.outcome import Outcome
@@ -139,6 +141,40 @@ def test_a_redirect_to_nowhere_is_refused(location: str) -> None:
     with pytest.raises(Failure) as refusal:
         join_url(parse_url("http://example.com/a"), location)
     assert refusal.value.outcome is Outcome.INVALID_URL
+
+
+# fmt: off
+PIECES = st.sampled_from([
+    "http", "https", "file", ":", "/", "//", "\\", "@", "[", "]", "::1", "127.0.0.1", "0x7f", "%", "%00", "%2e", "%ff",
+    "#", "?", "&", "=", "a", "ä", "日", "．", "。", "ß", "xn--", "-", "_", ".", "..", "65536", "0", "08", "1" * 20,
+    "a" * 64, "\t", "\n", " ", "\x00", "\ud800", "\udcff", "\u200d", "\u00ad", "\u202e", "٣", "℡", "İ",
+])
+# fmt: on
+STARTS = st.sampled_from(["", "http://", "https://", "http:", "HTTP:/", "//", "/"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(start=STARTS, middle=st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=40))
+def test_any_text_is_either_a_plain_url_or_an_invalid_one(start: str, middle: str) -> None:
+    base = parse_url("http://example.com/a/b?c")
+    for read in (parse_url, lambda text: join_url(base, text)):
+        target, failure = None, None
+        try:
+            target = read(start + middle)
+        except Failure as refusal:
+            failure = refusal
+        if target is None:
+            assert failure is not None
+            assert failure.outcome in {Outcome.INVALID_URL, Outcome.BLOCKED_ADDRESS}
+            assert failure.error.isprintable()
+            continue
+        url = str(target.url)
+        assert url.isascii()
+        assert url.isprintable()
+        assert " " not in url
+        assert "@" not in url.split("/")[2]
+        assert target.url.raw_host in {target.host, str(target.address)}
+        assert parse_url(url) == target
 
 
 def test_the_blocked_ports_are_those_of_the_fetch_standard() -> None:
