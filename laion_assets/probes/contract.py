@@ -5,15 +5,13 @@ not have one, and one with a size must.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
+from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.probes.header import FORMATS
 from laion_assets.web.outcome import Outcome
-
-if TYPE_CHECKING:
-    from great_expectations.expectations.expectation import Expectation
 
 
 @dataclass(frozen=True)
@@ -33,21 +31,14 @@ class ContractLine:
 
 def check_contract(probes: pl.DataFrame) -> list[ContractLine]:
     """Hold the rows of ``dimension_probes`` against the contract, one line per expectation."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    rows = _as_pandas(probes)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    batch = (
-        context.data_sources.add_pandas("probes")
-        .add_dataframe_asset("dimension_probes")
-        .add_batch_definition_whole_dataframe("all")
-        .get_batch(batch_parameters={"dataframe": rows})
+    outcome = run_suite(
+        _as_pandas(probes),
+        _expectations(),
+        suite_name="dimension_probes",
+        table_name="dimension_probes",
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": 3},
     )
-    suite = gx.ExpectationSuite(name="dimension_probes", expectations=_expectations())
-    outcome = batch.validate(suite, result_format={"result_format": "SUMMARY", "partial_unexpected_count": 3})
-    return [_line(result.to_json_dict(), rows=len(rows)) for result in outcome.results]
+    return [_line(result.to_json_dict(), rows=probes.height) for result in outcome.results]
 
 
 def _as_pandas(probes: pl.DataFrame) -> Any:  # noqa: ANN401 - pandas is GX's business, and imported as late
@@ -65,7 +56,6 @@ def _as_pandas(probes: pl.DataFrame) -> Any:  # noqa: ANN401 - pandas is GX's bu
         "seconds",
         "probed_at",
         row_name=pl.concat_str("part", "row", separator=":"),
-        has_size=pl.col("true_width").is_not_null() & pl.col("true_height").is_not_null(),
         size_fits_outcome=(pl.col("outcome") == Outcome.OK.value)
         == (pl.col("true_width").is_not_null() & pl.col("true_height").is_not_null()),
         failure_has_reason=(pl.col("outcome") == Outcome.OK.value) | pl.col("error").is_not_null(),
@@ -73,44 +63,41 @@ def _as_pandas(probes: pl.DataFrame) -> Any:  # noqa: ANN401 - pandas is GX's bu
     return derived.to_pandas()
 
 
-def _expectations() -> "list[Expectation]":
-    from great_expectations.expectations.core.expect_column_values_to_be_between import (
-        ExpectColumnValuesToBeBetween as Between,
-    )
-    from great_expectations.expectations.core.expect_column_values_to_be_in_set import (
-        ExpectColumnValuesToBeInSet as InSet,
-    )
-    from great_expectations.expectations.core.expect_column_values_to_be_unique import (
-        ExpectColumnValuesToBeUnique as Unique,
-    )
-    from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
-        ExpectColumnValuesToNotBeNull as NotNull,
-    )
-
-    known = ("url", "outcome", "bytes_read", "requests", "seconds", "probed_at")
+def _expectations() -> list[dict[str, Any]]:
+    whole = ("url", "outcome", "bytes_read", "requests", "seconds", "probed_at")
+    allowed: dict[str, list[Any]] = {
+        "outcome": [outcome.value for outcome in Outcome],
+        "format": sorted(FORMATS),
+        "size_fits_outcome": [True],
+        "failure_has_reason": [True],
+    }
+    between: dict[str, tuple[int, int | None]] = {
+        "true_width": (1, None),
+        "true_height": (1, None),
+        "exif_orientation": (1, 8),
+        "http_status": (100, 999),
+        "file_bytes": (0, None),
+        "bytes_read": (0, None),
+        "requests": (0, None),
+        "seconds": (0, None),
+    }
     return [
-        Unique(column="row_name"),
-        *(NotNull(column=column) for column in known),
-        InSet(column="outcome", value_set=[outcome.value for outcome in Outcome]),
-        InSet(column="size_fits_outcome", value_set=[True]),
-        InSet(column="failure_has_reason", value_set=[True]),
-        InSet(column="format", value_set=sorted(FORMATS)),
-        Between(column="true_width", min_value=1),
-        Between(column="true_height", min_value=1),
-        Between(column="exif_orientation", min_value=1, max_value=8),
-        Between(column="http_status", min_value=100, max_value=999),
-        Between(column="file_bytes", min_value=0),
-        Between(column="bytes_read", min_value=0),
-        Between(column="requests", min_value=0),
-        Between(column="seconds", min_value=0),
+        _expectation("be_unique", "row_name"),
+        *(_expectation("not_be_null", column) for column in whole),
+        *(_expectation("be_in_set", column, value_set=values) for column, values in allowed.items()),
+        *(_expectation("be_between", column, min_value=low, max_value=high) for column, (low, high) in between.items()),
     ]
+
+
+def _expectation(condition: str, column: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - what GX takes
+    return {"type": f"expect_column_values_to_{condition}", "kwargs": {"column": column, **arguments}}
 
 
 def _line(result: dict[str, Any], *, rows: int) -> ContractLine:
     config = result["expectation_config"]
     told = config["kwargs"]
     column = told["column"]
-    bounds = ", ".join(f"{key} {told[key]}" for key in ("min_value", "max_value") if told.get(key) is not None)
+    bounds = ", ".join(f"{key} {told[key]:g}" for key in ("min_value", "max_value") if told.get(key) is not None)
     name = config["type"].removeprefix("expect_column_values_to_").replace("_", " ")
     found = result.get("result") or {}
     unexpected = found.get("unexpected_count")
