@@ -1,7 +1,7 @@
 """The Dagster face of the statistics: read profiles, sample and probes, measure, write the report."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import dagster as dg
 import polars as pl
@@ -105,91 +105,94 @@ def _digest(content: Mapping[str, bytes]) -> str:
 
 
 def _described(found: Statistics, preview: str) -> dict[str, Shown]:
-    """Picture, tables and numbers for the UI. The picture is our own; text of strangers is not in it as markup."""
+    """What the UI shows: the picture and tables to read, then numbers that plot over time.
+
+    The picture is our own; text of strangers is not in it as markup.
+    """
+    from laion_assets.statistics.display import count, percent, round_percent, size, tidy
+
+    formats = {"share": percent, "rows": count, "words": tidy}
+    targets = {**formats, "share": round_percent}
+    return {
+        "summary": dg.MetadataValue.text(" ".join(line.text for line in found.conclusions.summary)),
+        "picture": dg.MetadataValue.md(f"![analysis]({preview})"),
+        "requirement": _table(
+            {
+                "criterion": line.criterion.text,
+                "target": f"{line.comparison} {targets[line.unit](line.target)}",
+                "measured": _with_interval(line.measured, formats[line.unit]),
+                "verdict": line.verdict,
+            }
+            for line in found.criteria
+        ),
+        "anomaly": _table(
+            {
+                "kind": kind.kind,
+                "rows": f"{count(kind.share.count)} of {count(kind.share.n)} {kind.of}",
+                "share": _with_interval(kind.share, percent),
+                "what to do": kind.advice,
+            }
+            for kind in found.anomaly.kinds
+        ),
+        "size_classes": _table(
+            {
+                "class": by_side.name,
+                "historical scheme, declared": _with_interval(by_both.views.declared_sample, percent),
+                "short side, declared": _with_interval(by_side.views.declared_sample, percent),
+                "short side, true": _with_interval(by_side.views.true_sample, percent),
+            }
+            for by_side, by_both in zip(found.buckets, found.historical_buckets, strict=True)
+        ),
+        "yields": _table(
+            {
+                "choice": kept.title,
+                "condition": kept.condition.text,
+                "share": _with_interval(kept.share, percent),
+                "images": _with_interval(kept.rows, count),
+                "bytes": _with_interval(kept.bytes, size),
+            }
+            for kept in found.yields
+        ),
+        **_numbers(found),
+    }
+
+
+def _numbers(found: Statistics) -> dict[str, float | int]:
+    """Figures worth following from one materialisation to the next."""
+    required = found.requirement.minimum_side_px
+    large = next(level for level in found.thresholds if level.minimum_side_px == required).views.true_sample
     numbers: dict[str, float | int | None] = {
-        "rows": found.coverage.population,
         "dagster/row_count": found.coverage.sample_rows,
-        "sample_rows": found.coverage.sample_rows,
+        "population_rows": found.coverage.population,
         "measured_rows": found.coverage.measured_rows,
-        **_interval("historical_too_small_share", found.anomaly.historical.declared_sample),
-        **_interval("short_side_too_small_share", found.anomaly.short_side.declared_sample),
+        **_ends("reachable_share", found.reach.reachable if found.reach else None),
+        **_ends("large_enough_share", large),
+        **_ends("historical_too_small_share", found.anomaly.historical.declared_sample),
         **{f"{kind.kind}_share": kind.share.estimate for kind in found.anomaly.kinds},
-        **_interval("reachable_share", found.reach.reachable if found.reach else None),
-        "median_true_short_side_px": _median(found, "true_sample"),
         "median_declared_short_side_px": _median(found, "declared_sample"),
+        "median_true_short_side_px": _median(found, "true_sample"),
         "criteria_met": sum(line.verdict == "met" for line in found.criteria),
         "criteria_not_met": sum(line.verdict == "not met" for line in found.criteria),
     }
-    for level in found.thresholds:
-        numbers |= _interval(f"true_at_least_{level.minimum_side_px}_share", level.views.true_sample)
     for kept in found.yields:
-        numbers[f"yield_{kept.id}_rows"] = kept.rows.estimate
-        numbers[f"yield_{kept.id}_bytes"] = kept.bytes.estimate
-    tables: dict[str, Shown] = {
-        "summary": dg.MetadataValue.text(" ".join(line.text for line in found.conclusions.summary)),
-        "requirement": _table(
-            [
-                {
-                    "criterion": line.criterion.text,
-                    "target": line.target,
-                    "measured": line.measured.estimate,
-                    "low": line.measured.low,
-                    "high": line.measured.high,
-                    "verdict": line.verdict,
-                }
-                for line in found.criteria
-            ]
-        ),
-        "anomaly": _table(
-            [
-                {
-                    "kind": kind.kind,
-                    "rows": kind.share.count,
-                    "out_of": kind.share.n,
-                    "share": kind.share.estimate,
-                    "low": kind.share.low,
-                    "high": kind.share.high,
-                    "what_to_do": kind.advice,
-                }
-                for kind in found.anomaly.kinds
-            ]
-        ),
-        "size_classes": _table(
-            [
-                {
-                    "class": by_side.name,
-                    "historical_declared": _estimate(by_both.views.declared_sample),
-                    "short_side_declared": _estimate(by_side.views.declared_sample),
-                    "short_side_true": _estimate(by_side.views.true_sample),
-                }
-                for by_side, by_both in zip(found.buckets, found.historical_buckets, strict=True)
-            ]
-        ),
-        "yields": _table(
-            [
-                {
-                    "choice": kept.title,
-                    "condition": kept.condition.text,
-                    "share": kept.share.estimate,
-                    "rows": kept.rows.estimate,
-                    "bytes": kept.bytes.estimate,
-                }
-                for kept in found.yields
-            ]
-        ),
-        "picture": dg.MetadataValue.md(f"![analysis]({preview})"),
+        if kept.id in ("required", "high", "combined"):
+            numbers[f"yield_{kept.id}_rows"] = None if kept.rows.estimate is None else round(kept.rows.estimate)
+            numbers[f"yield_{kept.id}_bytes"] = None if kept.bytes.estimate is None else round(kept.bytes.estimate)
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in numbers.items()
+        if value is not None
     }
-    return {**{name: value for name, value in numbers.items() if value is not None}, **tables}
 
 
-def _interval(name: str, value: Estimate | None) -> dict[str, float | None]:
-    if value is None:
-        return {}
-    return {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+def _ends(name: str, value: Estimate | None) -> dict[str, float | None]:
+    return {} if value is None else {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
 
 
-def _estimate(value: Estimate | None) -> float | None:
-    return value.estimate if value else None
+def _with_interval(value: Estimate | None, show: Callable[[float | None], str]) -> str:
+    if value is None or value.low is None or value.high is None or value.low == value.high:
+        return show(None if value is None else value.estimate)
+    return f"{show(value.estimate)} ({show(value.low)} to {show(value.high)})"
 
 
 def _median(found: Statistics, view: str) -> float | None:
@@ -197,12 +200,10 @@ def _median(found: Statistics, view: str) -> float | None:
     return distribution.percentiles["p50"].estimate if distribution else None
 
 
-def _table(records: Sequence[Mapping[str, str | int | float | None]]) -> dg.TableMetadataValue:
-    columns = list(records[0]) if records else []
-    types = {
-        name: "string" if any(isinstance(record[name], str) for record in records) else "float" for name in columns
-    }
+def _table(records: Iterable[Mapping[str, str]]) -> dg.TableMetadataValue:
+    listed = list(records)
+    columns = list(listed[0]) if listed else []
     return dg.MetadataValue.table(
-        [dg.TableRecord(dict(record)) for record in records],
-        schema=dg.TableSchema([dg.TableColumn(name, types[name]) for name in columns]),
+        [dg.TableRecord(dict(record)) for record in listed],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
     )

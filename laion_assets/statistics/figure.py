@@ -99,11 +99,12 @@ def preview_png(picture: bytes, *, width_px: int = 900) -> bytes:
 
 def _palette() -> list[int]:
     """Our colours, each on its way to white and to black, and greys: a palette counted from pixels loses rare ones."""
-    steps = [level / 20 for level in range(21)]
+    # Nothing close to white but white: the lookup rounds.
+    steps = [level / 20 for level in range(18)]
     colours = [tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in COLOURS]
     mixed = [round(part + (255 - part) * step) for colour in colours for step in steps for part in colour]
     dark = [round(part * step) for colour in colours for step in (0.25, 0.5, 0.75) for part in colour]
-    greys = [round(255 * level / 63) for level in range(64) for _ in range(3)]
+    greys = [round(255 * level / 31) for level in range(32) for _ in range(3)]
     return [*mixed, *dark, *greys]
 
 

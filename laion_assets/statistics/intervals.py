@@ -32,10 +32,22 @@ METHODS: dict[str, str] = {
     "woodruff": "95 % Woodruff interval: the interval of the weighted distribution function, inverted",
     "normal_fpc": "mean plus or minus Student's t times its standard error, with finite-population correction",
     "ratio_linearised": "stratified ratio estimator, standard error by linearisation, Student's t",
-    "worst_case": "no assumption about unmeasured rows: all of them without, all of them with the property",
-    "product": "an interval for a share, times the number of rows it is a share of",
+    "worst_case": "no assumption about unmeasured rows: none of them, to all of them; beneath, the 95 % limits of both",
+    "product": "the Wilson interval of a share, times the number of rows it is a share of",
     "none": "nothing to estimate from",
 }
+
+MARKS: dict[str, str] = {
+    "wilson_fpc": "W",
+    "wilson_effective": "E",
+    "order_statistics_fpc": "O",
+    "woodruff": "F",
+    "normal_fpc": "N",
+    "ratio_linearised": "R",
+    "worst_case": "B",
+    "product": "P",
+}
+"""A letter per method, to stand beside each number."""
 
 
 def student_t(degrees: float) -> float:

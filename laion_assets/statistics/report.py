@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from laion_assets.statistics.anomaly import displayable
 from laion_assets.statistics.display import NBSP, UNKNOWN, number_of, resolve, shown
 from laion_assets.statistics.document import Statistics
+from laion_assets.statistics.intervals import MARKS, METHODS
 from laion_assets.statistics.measure import plain
 from laion_assets.statistics.sample_csv import COLUMNS
 from laion_assets.statistics.statements import pieces
@@ -98,6 +99,7 @@ def _shared(document: dict[str, Any]) -> dict[str, Any]:
             "megapixels": "Area",
         },
         "used_methods": sorted(_methods(document)),
+        "marks": MARKS,
     }
 
 
@@ -158,9 +160,9 @@ class _Html:
         """From the lowest to the highest it can be, and beneath the 95 % limits of both."""
         if resolve(self.document, path) is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
-        whole = Markup('<span class="together">{}</span><span class="ci">{}</span>')
-        ends = (("lowest", "highest"), ("low", "high"))
-        return whole.format(*(self._range(path, pair, "percent") for pair in ends))
+        whole = Markup('<span class="together">{}</span><span class="ci">{}{}</span>')
+        ends = (self._range(path, pair, "percent") for pair in (("lowest", "highest"), ("low", "high")))
+        return whole.format(*ends, _mark("worst_case"))
 
     def say(self, statement: Mapping[str, Any]) -> Markup:
         """A sentence with its numbers."""
@@ -174,6 +176,10 @@ class _Html:
             Markup("…") if text == "…" else self.num(each, form, text) for each, text in zip(paths, texts, strict=True)
         ]
         return Markup("{} \u2013 {}").format(*made)
+
+
+def _mark(method: str) -> Markup:
+    return Markup('<abbr title="{}">{}</abbr>').format(METHODS[method], MARKS[method])
 
 
 class _Markdown:
@@ -193,13 +199,13 @@ class _Markdown:
             return UNKNOWN
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
-        return f"{self.num(path, form)} ({self._range(found, ('low', 'high'), form)})"
+        return f"{self.num(path, form)} ({self._range(found, ('low', 'high'), form)} {MARKS[found['method']]})"
 
     def bounds(self, path: str) -> str:
         """From the lowest to the highest it can be."""
         if resolve(self.document, path) is None:
             return UNKNOWN
-        return self._range(resolve(self.document, path), ("lowest", "highest"), "percent")
+        return self._range(resolve(self.document, path), ("lowest", "highest"), "percent") + f" {MARKS['worst_case']}"
 
     def say(self, statement: Mapping[str, Any]) -> str:
         """A sentence with its numbers."""

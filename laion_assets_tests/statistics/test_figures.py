@@ -140,6 +140,7 @@ def test_the_preview_is_small_and_keeps_rare_colours() -> None:
     assert len(small) < 150_000
     with Image.open(io.BytesIO(small)) as image:
         colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
+        assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
     assert (0xD5, 0x5E, 0x00) in colours  # vermillion: dead links and images that are too small
     assert (0x56, 0xB4, 0xE9) in colours  # sky: straddlers
 
