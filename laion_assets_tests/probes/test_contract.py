@@ -4,7 +4,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 import polars as pl
-import pytest
 
 from laion_assets.probes.contract import ContractLine, check_contract
 from laion_assets.probes.schema import PROBE_SCHEMA
@@ -35,26 +34,33 @@ def test_a_real_round_meets_the_contract(whole_round: Round) -> None:
     assert [line for line in check_contract(whole_round.run.frame) if not line.is_met] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "expectation"),
-    [
-        ({"outcome": "no such word"}, "outcome: be in set"),
-        ({"outcome": None}, "outcome: not be null"),
-        ({"outcome": "not_found", "error": "404"}, "size_fits_outcome: be in set"),
-        ({"true_width": None}, "size_fits_outcome: be in set"),
-        ({"true_width": 0}, "true_width: be between (min_value 1)"),
-        ({"true_height": -5}, "true_height: be between (min_value 1)"),
-        ({"format": "docx"}, "format: be in set"),
-        ({"exif_orientation": 9}, "exif_orientation: be between (min_value 1, max_value 8)"),
-        ({"requests": -1}, "requests: be between (min_value 0)"),
-        ({"bytes_read": None}, "bytes_read: not be null"),
-        ({"probed_at": None}, "probed_at: not be null"),
-    ],
-)
-def test_a_row_that_contradicts_itself_is_found(change: dict[str, Any], expectation: str) -> None:
-    found = broken(OK, {**OK, "row": 7, **change}, GONE)
-    assert expectation in found
-    assert (found[expectation].unexpected, found[expectation].rows) == (1, 3)
+def test_rows_that_contradict_themselves_are_found() -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "outcome: be in set": {"outcome": "no such word", "true_width": None, "true_height": None, "error": "x"},
+        "outcome: not be null": {"outcome": None},
+        "true_width: be between (min_value 1)": {"true_width": 0},
+        "true_height: be between (min_value 1)": {"true_height": -5},
+        "format: be in set": {"format": "docx"},
+        "exif_orientation: be between (min_value 1, max_value 8)": {"exif_orientation": 9},
+        "requests: be between (min_value 0)": {"requests": -1},
+        "seconds: be between (min_value 0)": {"seconds": -0.1},
+        "file_bytes: be between (min_value 0)": {"file_bytes": -1},
+        "http_status: be between (min_value 100, max_value 999)": {"http_status": 7},
+        "bytes_read: not be null": {"bytes_read": None},
+        "probed_at: not be null": {"probed_at": None},
+        "url: not be null": {"url": None},
+    }
+    rows = [{**OK, "row": 10 + number, **change} for number, change in enumerate(changes.values())]
+    found = broken(OK, *rows, GONE)
+    assert {name: line.unexpected for name, line in found.items()} == dict.fromkeys(changes, 1)
+    assert {line.rows for line in found.values()} == {len(rows) + 2}
+
+
+def test_a_size_without_success_and_success_without_a_size_are_found() -> None:
+    found = broken(
+        OK, {**OK, "row": 7, "outcome": "not_found", "error": "404"}, {**OK, "row": 8, "true_width": None}, GONE
+    )
+    assert {name: line.unexpected for name, line in found.items()} == {"size_fits_outcome: be in set": 2}
 
 
 def test_a_failure_without_a_reason_and_a_row_twice_are_found() -> None:

@@ -91,7 +91,7 @@ def test_an_absent_or_senseless_orientation_is_not_told() -> None:
 def test_the_thumbnail_in_front_is_never_the_image() -> None:
     thumbnail = saved(painted(16, 12), "JPEG")
     content = saved(painted(611, 470), "JPEG", exif=exif(1, thumbnail=thumbnail))
-    for length in range(2, len(content) + 1):
+    for length in range(2, len(content) + 1, 3):
         answer = read_header(content[:length], complete=False)
         assert isinstance(answer, NeedMore) or (isinstance(answer, Header) and answer.width == 611)
 

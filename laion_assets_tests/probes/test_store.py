@@ -60,10 +60,10 @@ def test_compacting_leaves_one_segment_and_the_same_results(store: ProbeStore) -
 
 
 def test_segments_do_not_pile_up(store: ProbeStore) -> None:
-    for number in range(150):
+    for number in range(90):
         store.append(results(f"url-{number}"))
     assert len(segments(store)) < 70
-    assert store.newest().height == 150
+    assert store.newest().height == 90
 
 
 def test_a_kill_in_the_middle_of_compacting_does_no_harm(store: ProbeStore) -> None:
@@ -94,7 +94,7 @@ def test_runs_side_by_side_lose_nothing(store: ProbeStore) -> None:
     def work(name: str) -> None:
         try:
             own = ProbeStore(Lake(store.lake.base_uri), PROBES_KEY)
-            for number in range(60):
+            for number in range(25):
                 own.append(results(f"{name}-{number}"))
                 own.newest()
         except BaseException as failure:  # noqa: BLE001 - reported below
@@ -106,7 +106,7 @@ def test_runs_side_by_side_lose_nothing(store: ProbeStore) -> None:
     for worker in workers:
         worker.join()
     assert failures == []
-    assert store.newest().height == 180
+    assert store.newest().height == 75
 
 
 @pytest.mark.parametrize("column", list(STORE_SCHEMA))
