@@ -50,7 +50,7 @@ def shard_assets(
         kinds={"img2dataset", "webdataset"},
         owners=OWNERS,
         pool="download",
-        code_version="1",
+        code_version=f"1-{spec.digest()}-{minimum_side_px}",
         check_specs=[
             dg.AssetCheckSpec(
                 EVERY_ROW_ACCOUNTED,
@@ -148,7 +148,7 @@ def shard_assets(
         kinds={"json", "markdown"},
         owners=OWNERS,
         pool="metadata",
-        code_version="1",
+        code_version=f"1-{subset.digest(without=frozenset({'plan', 'shards'}))}",
         description=f"Shard list, wids index, manifest with checksums and dataset card of {subset.name}, over all "
         "parts whose shards are there; and how the plan compares with what came.",
     )

@@ -64,7 +64,7 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
     def __call__(self, row: tuple[int, str]) -> tuple[bool, tuple[int, str]]:
         """Make one shard; what goes wrong is left as a file for the process that started this one."""
         shard, folder = row[0], self.job.folder
-        if self.processes > 1:
+        if self.processes > 1 and self.job.spec.distributor == "multiprocessing":
             process.die_with_parent()
         try:
             forget_failure(folder, shard)

@@ -138,9 +138,8 @@ def _end(rounds: Sequence[Round]) -> int:
 
 
 def _content_of(spec: ShardsSpec, minimum_side_px: int) -> bytes:
-    """Everything but the rows that decides what a shard holds; not how many processes make it."""
-    fields = spec.model_dump(exclude={"processes", "memory_mb", "distributor", "decode_share"})
-    return json.dumps([fields, minimum_side_px], sort_keys=True).encode()
+    """Everything but the rows that decides what a shard holds."""
+    return json.dumps([spec.content(), minimum_side_px], sort_keys=True).encode()
 
 
 def _stored_rounds(lake: Lake, key: Sequence[str], part: str) -> Iterator[pl.DataFrame]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _EVERY_S = 0.5
 _SUFFIX = ".progress"
+_MOST_OUTCOMES = 4
 _FAILURE_SUFFIX = ".failure"
 
 
@@ -76,9 +77,12 @@ class Progress:
         if self.done == self.rows:
             left = f"done in {self.seconds:,.0f} s"
         share = self.images / self.done if self.done else 0.0
+        megabytes = self.image_bytes / 1e6 / self.seconds if self.seconds else 0.0
+        failed = sorted(((count, word) for word, count in self.outcomes.items() if word != "ok"), reverse=True)
+        others = "".join(f", {word} {count:,}" for count, word in failed[:_MOST_OUTCOMES])
         return (
-            f"{self.done:,} of {self.rows:,} rows, {share:.1%} images, {rate:,.0f} rows/s, "
-            f"{self.image_bytes / 1e6 / self.seconds if self.seconds else 0:,.1f} MB/s, {left}"
+            f"{self.done:,} of {self.rows:,} rows, {share:.1%} images, {rate:,.0f} rows/s, {megabytes:,.1f} MB/s, "
+            f"{left}{others}"
         )
 
 

@@ -135,7 +135,8 @@ def _watched(job: Job, say: Say) -> Iterator[None]:
         said = started
         while not over.wait(_LOOK_EVERY_S):
             progress = read_progress(job.folder, rows=job.rows_left, started=started)
-            if progress.dead_workers:
+            # Workers of Ray or Spark may be on another machine, where their numbers mean nothing.
+            if progress.dead_workers and job.spec.distributor == "multiprocessing":
                 _give_up(job, progress.dead_workers, say)
             if time.monotonic() - said >= _SAY_EVERY_S:
                 said = time.monotonic()

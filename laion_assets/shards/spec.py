@@ -3,7 +3,9 @@
 Which rows are downloaded is in ``subsets.spec``; how politely the web is asked, in ``web.spec``.
 """
 
-from typing import Literal
+import hashlib
+import json
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
@@ -101,6 +103,14 @@ class ShardsSpec(BaseModel):
     decode_share: float = Field(
         default=0.02, ge=0, le=1, description="Share of the images the audit decodes to their last pixel."
     )
+
+    def content(self) -> dict[str, Any]:
+        """Everything that decides what a shard holds; not how many processes make it, nor how it is checked."""
+        return self.model_dump(mode="json", exclude={"processes", "memory_mb", "distributor", "decode_share"})
+
+    def digest(self) -> str:
+        """Changes with ``content``: part of the code version of what is made with it."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:12]
 
     @model_validator(mode="after")
     def _formats_are_known(self) -> Self:

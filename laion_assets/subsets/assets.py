@@ -44,7 +44,7 @@ def subset_assets(
         kinds={"polars", "parquet"},
         owners=OWNERS,
         pool="metadata",
-        code_version="1",
+        code_version=f"1-{subset.digest(without=frozenset({'plan', 'shards'}))}",
         description=f"Rows of one part that belong to {subset.name}, and how many each condition removed. "
         + subset.description,
     )
@@ -59,9 +59,7 @@ def subset_assets(
         selection = select(valid, subset, part=part)
         size = write_rows(store, dataset, subset, part, selection.rows, selection.funnel)
         uri = store.uri(rows_key.path, f"{part}.parquet")
-        with store.local_file(uri) as path, path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
-            version = digest.hexdigest() if digest else hashlib.sha256(file.read()).hexdigest()
+        version = hashlib.sha256(store.read_bytes(uri)).hexdigest()
         funnel = selection.funnel
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
@@ -85,7 +83,7 @@ def subset_assets(
         kinds={"polars", "json"},
         owners=OWNERS,
         pool="metadata",
-        code_version="1",
+        code_version=f"1-{subset.digest(without=frozenset({'shards'}))}-{minimum_side_px}",
         check_specs=[
             dg.AssetCheckSpec(
                 FITS_THE_DISK,

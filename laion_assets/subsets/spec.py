@@ -3,6 +3,7 @@
 Everything that can be wrong with it is found here, when the YAML is loaded. How shards look is in ``shards.spec``.
 """
 
+import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -125,6 +126,15 @@ class SubsetSpec(BaseModel):
                     f"cap.best_by: no numeric column {self.cap.best_by!r}. There are: {', '.join(numeric)}."
                 )
         return self
+
+    def digest(self, *, without: frozenset[str] = frozenset()) -> str:
+        """Changes with everything that decides which rows are taken: part of the code version of what is made with it.
+
+        Args:
+            without: further fields that do not matter, such as ``plan``.
+        """
+        fields = self.model_dump_json(exclude={"name", "description", *without})
+        return hashlib.sha256(fields.encode()).hexdigest()[:12]
 
     def predicates(self) -> list[Predicate]:
         """The predicates of ``where``, parsed and checked, in order."""

@@ -110,7 +110,9 @@ def local_web() -> WebSpec:
         host_requests_per_s=None,
         domain_requests_per_s=None,
         attempts=1,
-        deadline_s=5,
+        deadline_s=60,
+        connect_s=30,
+        first_byte_s=50,
         breaker_failures=10_000,
     )
 
@@ -229,7 +231,7 @@ def start_session(job: Job, *, file_limit_bytes: int = 0) -> "subprocess.Popen[s
     )
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 90) -> None:
     """Until something is so; generous, for busy machines."""
     end = time.monotonic() + seconds
     while not condition():

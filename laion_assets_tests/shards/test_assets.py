@@ -59,7 +59,7 @@ class Chain:
             raise_on_error=must_succeed,
             resources={
                 "lake": LakeResource(base_uri=self.lake.base_uri),
-                "web": WebResource(settings={"allow_networks": ["127.0.0.0/8"], "attempts": 1, "deadline_s": 5.0}),
+                "web": WebResource(settings={"allow_networks": ["127.0.0.0/8"], "attempts": 1, "deadline_s": 60.0}),
                 "pipes": dg.PipesSubprocessClient(),
             },
         )

@@ -138,3 +138,10 @@ def test_a_column_only_this_publisher_has_can_be_named_once_it_is_declared() -> 
 def test_other_mistakes_say_what_to_write_instead(field: str, value: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         SubsetSpec.model_validate({"name": "x", field: value})
+
+
+def test_what_decides_about_rows_changes_the_digest_and_words_about_it_do_not() -> None:
+    subset = SubsetSpec(name="x", where={"big": "short_side >= 1024"})
+    assert subset.digest() == SubsetSpec(name="y", description="Other words.", where=subset.where).digest()
+    assert subset.digest() != SubsetSpec(name="x", where={"big": "short_side >= 1025"}).digest()
+    assert subset.digest() != SubsetSpec(name="x", where=subset.where, duplicates="keep").digest()

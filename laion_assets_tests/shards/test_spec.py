@@ -1,0 +1,73 @@
+"""What a subset's YAML may say about its shards."""
+
+import pytest
+from pydantic import ValidationError
+
+from laion_assets.shards import process
+from laion_assets.shards.job import Job
+from laion_assets.shards.session import SMALL_ROWS, processes_for
+from laion_assets.shards.spec import HashSpec, ResizeSpec, ShardsSpec
+from laion_assets.web.spec import WebSpec
+
+
+def job_of(spec: ShardsSpec, rows: int) -> Job:
+    shards = -(-rows // spec.rows_per_shard)
+    return Job(
+        lake_uri="/lake",
+        key=("d", "s", "shards"),
+        part="part-00000",
+        rows_file="rows.parquet",
+        columns=("part", "row"),
+        digests=dict.fromkeys(range(shards), "digest"),
+        done=(),
+        rows=rows,
+        first_shard=0,
+        retry_round=0,
+        scratch="/scratch",
+        spec=spec,
+        web=WebSpec(per_host=8),
+        minimum_side_px=1024,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"formats": ["jpeg", "svg"]}, r"formats: \['svg'\] are not among"),
+        ({"rows_per_shard": 0}, "greater than or equal to 1"),
+        ({"resize": {"encode_format": "png", "encode_quality": 95}}, "compression goes from 0 to 9"),
+        ({"resize": {"mode": "stretch"}}, "keep_ratio_largest"),
+        ({"image_size": 256}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_mistake_is_refused_with_what_would_be_right(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ShardsSpec.model_validate(fields)
+
+
+def test_what_decides_about_images_changes_the_digest_and_means_do_not() -> None:
+    assert ShardsSpec().digest() == ShardsSpec(processes=8, memory_mb=999, decode_share=1.0).digest()
+    assert ShardsSpec().digest() != ShardsSpec(maximum_aspect=3.0).digest()
+    assert ShardsSpec().digest() != ShardsSpec(resize=ResizeSpec()).digest()
+
+
+def test_a_job_survives_being_written() -> None:
+    spec = ShardsSpec(resize=ResizeSpec(image_size=512), verify_hash=HashSpec(column="sha256"), rows_per_shard=7)
+    job = job_of(spec, 30)
+    assert Job.from_json(job.to_json()) == job
+    assert (job.missing, job.rows_left) == ([0, 1, 2, 3, 4], 30)
+
+
+def test_few_rows_are_not_worth_a_second_process() -> None:
+    assert processes_for(job_of(ShardsSpec(rows_per_shard=100), SMALL_ROWS)) == 1
+    assert processes_for(job_of(ShardsSpec(rows_per_shard=100), SMALL_ROWS + 1)) > 1
+    assert processes_for(job_of(ShardsSpec(rows_per_shard=1_000_000), 900_000)) == 1
+    assert processes_for(job_of(ShardsSpec(rows_per_shard=100, processes=3), 5000)) == 3
+
+
+def test_processes_share_the_manners_of_one_client() -> None:
+    shared = process.share_of(WebSpec(concurrency=256, per_host=4, per_domain=16, host_requests_per_s=20.0), 4)
+    assert (shared.concurrency, shared.per_host, shared.per_domain, shared.host_requests_per_s) == (64, 1, 4, 5.0)
+    alone = WebSpec(host_requests_per_s=None)
+    assert process.share_of(alone, 1) is alone
+    assert process.share_of(alone, 2).host_requests_per_s is None
