@@ -72,7 +72,7 @@ class Connections:
                 use_dns_cache=False,
                 happy_eyeballs_delay=None,
                 keepalive_timeout=KEEP_ALIVE_S,
-                ssl=ssl.create_default_context(cafile=spec.tls_ca_file) if spec.tls_ca_file else True,
+                ssl=_trusting(spec.tls_ca_file) if spec.tls_ca_file else True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -128,7 +128,7 @@ class Connections:
         self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
         made = socket.socket(family, kind, protocol)
         journey = _ON_THE_WAY.get(None)
-        if journey is not None and journey.request.more is not None:
+        if journey is not None and _is_prefix(journey):
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
         return made
 
@@ -157,21 +157,39 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, first_byte_s: float, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self._first_byte_s = first_byte_s
-        self._wide: weakref.WeakSet[object] = weakref.WeakSet()
+        self._windows: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
+        """Connections whose window is not the system's, and what it is."""
 
     async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":
         connection = await super().connect(req, traces, timeout)
         journey = _ON_THE_WAY.get()
         journey.requests += 1
-        protocol = connection.protocol
-        if journey.wide:
-            self._wide.add(protocol)
-            set_window(connection, WIDE_WINDOW_BYTES)
-        elif protocol in self._wide:
-            self._wide.discard(protocol)
-            set_window(connection, PREFIX_WINDOW_BYTES)
+        self._fit_window(connection, journey)
         journey.wait_for("the first byte", self._loop.time() + self._first_byte_s)
         return connection
+
+    def _fit_window(self, connection: "Connection", journey: Journey) -> None:
+        """Make a connection that was used before fit for this use."""
+        protocol, narrow = connection.protocol, _is_prefix(journey)
+        window = self._windows.get(protocol)
+        if window is None:
+            # A new one is right as it was made; one that downloads share with prefixes stays as the system likes it.
+            if narrow:
+                self._windows[protocol] = PREFIX_WINDOW_BYTES
+            return
+        wanted = PREFIX_WINDOW_BYTES if narrow else WIDE_WINDOW_BYTES
+        if window != wanted:
+            self._windows[protocol] = wanted
+            set_window(connection, wanted)
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"tls_ca_file: {ca_file} cannot be used ({error}); point it at a PEM file.") from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def set_window(connection: "Connection", size: int) -> None:
@@ -183,6 +201,10 @@ def set_window(connection: "Connection", size: int) -> None:
             # The small buffer at the start also set a limit that a larger one does not lift by itself.
             if _TCP_WINDOW_CLAMP is not None:
                 made.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, 2 * size)
+
+
+def _is_prefix(journey: Journey) -> bool:
+    return journey.request.more is not None and not journey.wide
 
 
 def _environment_proxies() -> dict[str, URL]:

@@ -70,7 +70,7 @@ class Outcome(str, Enum):
         False,
     )
     BLOCKED_ADDRESS = "blocked_address", "the URL leads to an address we never talk to", Fault.POLICY, False
-    TOO_LARGE = "too_large", "the body or the pixel count is over our cap", Fault.POLICY, False
+    TOO_LARGE = "too_large", "the headers, the body or the pixel count is over our cap", Fault.POLICY, False
     TOO_SMALL = "too_small", "the true size is below the required minimum", Fault.POLICY, False
     ASPECT_REJECTED = "aspect_rejected", "the true aspect ratio is beyond the limit", Fault.POLICY, False
 

@@ -57,7 +57,10 @@ class WebSpec(BaseModel):
         default=16, ge=1, description="Requests under way at once on all hosts of one registrable domain."
     )
     host_requests_per_s: float | None = Field(
-        default=20.0, gt=0, description="Requests started per second on one host; none means no limit."
+        default=20.0,
+        gt=0,
+        description="Requests started per second on one host; none means no limit. "
+        "Addresses in allow_networks are asked as fast as they answer.",
     )
     domain_requests_per_s: float | None = Field(
         default=60.0, gt=0, description="Requests started per second on one registrable domain; none means no limit."

@@ -96,6 +96,15 @@ def test_an_expired_certificate_fails(run: Run[Answer], certificates: Certificat
     assert "expired" in (answer.error or "")
 
 
+def test_a_missing_file_of_authorities_is_named(run: Run[None]) -> None:
+    async def main() -> None:
+        with pytest.raises(ValueError, match=r"tls_ca_file: /nowhere/ca\.pem cannot be used"):
+            async with GuardedClient(WebSpec(tls_ca_file="/nowhere/ca.pem")):
+                pass
+
+    run(main())
+
+
 def test_tls_to_a_plain_port_fails(run: Run[Answer]) -> None:
     async def complains(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
