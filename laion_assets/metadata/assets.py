@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -168,11 +169,7 @@ def metadata_assets(
     return [validated]
 
 
-def duplicate_assets(
-    dataset: str,
-    *,
-    group: str,
-) -> list[dg.AssetsDefinition]:
+def duplicate_assets(dataset: str, *, group: str) -> list[dg.AssetsDefinition]:
     """``duplicate_urls`` of a dataset: rows whose URL occurs in several materialised parts.
 
     Args:
@@ -245,7 +242,7 @@ def _file_metadata(uri: str, written: WrittenFile) -> dict[str, dg.MetadataValue
     return {"uri": dg.MetadataValue.path(uri), "size_bytes": dg.MetadataValue.int(written.size_bytes)}
 
 
-def _row_accounting(figures: dict[str, int], rows_valid: int, rows_quarantined: int) -> dg.AssetCheckResult:
+def _row_accounting(figures: dict[str, Any], rows_valid: int, rows_quarantined: int) -> dg.AssetCheckResult:
     unaccounted = figures["rows_in"] - rows_valid - rows_quarantined
     return dg.AssetCheckResult(
         check_name="row_accounting",
@@ -260,24 +257,23 @@ def _row_accounting(figures: dict[str, int], rows_valid: int, rows_quarantined: 
     )
 
 
-def _rule_table(figures: dict[str, list[dict[str, int]]], book: Rulebook, severity: str) -> dg.MetadataValue:
+def _rule_table(figures: dict[str, Any], book: Rulebook, severity: str) -> dg.MetadataValue:
     reasons = {rule.name: rule.reason for rule in book.of_severity(severity)}
     if severity == "quarantine":
         reasons["not_castable"] = "a value has no lossless canonical form"
     records = [
-        dg.TableRecord({"rule": str(one["rule"]), "rows": one["count"], "reason": reasons[str(one["rule"])]})
-        for one in sorted(figures["rule_counts"], key=lambda one: -one["count"])
-        if str(one["rule"]) in reasons
+        dg.TableRecord({"rule": one["rule"], "rows": one["count"], "reason": reasons[one["rule"]]})
+        for one in sorted(figures["rule_counts"], key=lambda one: -int(one["count"]))
+        if one["rule"] in reasons
     ]
     schema = dg.TableSchema([dg.TableColumn("rule"), dg.TableColumn("rows", "int"), dg.TableColumn("reason")])
     return dg.MetadataValue.table(records, schema)
 
 
-def _counts_table(counts: list[dict[str, object]], rows: int) -> dg.MetadataValue:
+def _counts_table(counts: list[dict[str, Any]], rows: int) -> dg.MetadataValue:
     records = [
-        dg.TableRecord(
-            {"name": str(one["name"]), "rows": int(str(one["count"])), "share": int(str(one["count"])) / max(rows, 1)}
-        )
+        # A stranger's name may be as long as a caption.
+        dg.TableRecord({"name": str(one["name"])[:60], "rows": one["count"], "share": one["count"] / max(rows, 1)})
         for one in counts
     ]
     schema = dg.TableSchema([dg.TableColumn("name"), dg.TableColumn("rows", "int"), dg.TableColumn("share", "float")])

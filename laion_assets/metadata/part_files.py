@@ -37,11 +37,11 @@ def describe(path: Path) -> WrittenFile:
 
 
 class PartFile:
-    """Collects the slices of one table; the file is there when the block ends well."""
+    """Writes the slices of one table as they come; the file is whole when the block ends well."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._first: pl.DataFrame | None = None
+        self._started = False
         self._slices: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -49,21 +49,23 @@ class PartFile:
 
     def append(self, rows: pl.DataFrame) -> None:
         """Add rows after those already there."""
-        if self._first is None and not self._slices:
-            self._first = rows
+        if not self._started:
+            self._started = True
+            write(rows, self.path)
             return
-        if self._first is not None:
-            self._spill(self._first)
-            self._first = None
-        self._spill(rows)
+        if not self._slices:
+            self._slices.append(self.path.rename(self._slice_path(0)))
+        path = self._slice_path(len(self._slices))
+        self._slices.append(path)
+        rows.write_parquet(path, compression="lz4", statistics=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None and self._first is not None:
-                write(self._first, self.path)
-            elif kind is None and self._slices:
+            if kind is not None:
+                self.path.unlink(missing_ok=True)
+            elif self._slices:
                 pl.scan_parquet(self._slices, glob=False).sink_parquet(
                     self.path,
                     compression="zstd",
@@ -75,10 +77,8 @@ class PartFile:
             for slice_path in self._slices:
                 slice_path.unlink(missing_ok=True)
 
-    def _spill(self, rows: pl.DataFrame) -> None:
-        path = self.path.with_name(f".{self.path.name}.{len(self._slices)}.slice")
-        self._slices.append(path)
-        rows.write_parquet(path, compression="lz4", statistics=False)
+    def _slice_path(self, number: int) -> Path:
+        return self.path.with_name(f".{self.path.name}.{number}.slice")
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
