@@ -146,9 +146,8 @@ class _Html:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
         if found["method"] in ("exact", "census"):
             return self.num(path, form)
-        return Markup('{}<span class="ci">{}</span>').format(
-            self.num(path, form), self._range(path, ("low", "high"), form)
-        )
+        ends = self._range(path, ("low", "high"), form)
+        return Markup('{}<span class="ci">{}{}</span>').format(self.num(path, form), ends, _mark(found["method"]))
 
     def count_of(self, path: str) -> Markup:
         """The rows behind a share that may not be known."""

@@ -224,6 +224,17 @@ def test_the_markdown_has_the_same_numbers() -> None:
             assert number.replace("&lt;", "<").replace("&gt;", ">") in shown, cell
 
 
+def test_every_interval_states_its_method_beside_it() -> None:
+    html = html_report(made()[3], {})
+    intervals = re.findall(r'<span class="ci">(?!of )(.*?)</span>', html)
+    assert len(intervals) > 200
+    explained = set(re.findall(r"<abbr>(\w)</abbr></dt>", html))
+    for interval in intervals:
+        mark = re.search(r'<abbr title="[^"]{20,}">(\w)</abbr>$', interval)
+        assert mark, interval
+        assert mark[1] in explained
+
+
 @pytest.fixture(scope="module")
 def table() -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(sample_csv(made()[2]).decode())))
