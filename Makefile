@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "laion-assets needs Python 3.10 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  echo "$(PYTHON) cannot make a virtual environment. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "Installing into $(VENV) (about a minute; later runs skip this) …"
+	@echo "Installing into $(VENV) (a minute or two; later runs skip this) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
