@@ -27,6 +27,9 @@ SMALL_ROWS = 20_000
 SHARDS_PER_CORE = 2
 SHARDS_IN_ONE_PROCESS = 4
 
+INTERRUPTED_EXIT_CODE = 130
+STOPPED = "stopped; finished shards stay, the next run continues with the missing ones"
+
 _LOOK_EVERY_S = 1.0
 _SAY_EVERY_S = 3.0
 
@@ -74,7 +77,8 @@ def run(job: Job, say: Say) -> None:
             _in_threads(downloader, reader, job)
         else:
             distribute = getattr(upstream, f"{spec.distributor}_distributor")
-            distribute(processes, downloader, reader, 1000, 1)
+            with _ending_at_once(say):
+                distribute(processes, downloader, reader, 1000, 1)
     there = read_shards(Lake(job.lake_uri), job.key, job.part)
     if any(shard not in there for shard in job.missing):
         raise DownloadError(_sentence(job))
@@ -102,8 +106,8 @@ def main() -> None:
             pipes.log.error(str(error))  # noqa: TRY400 (one sentence is enough; the traceback tells nothing more)
             raise SystemExit(1) from None
         except KeyboardInterrupt:
-            pipes.log.info("stopped; finished shards stay, the next run continues with the missing ones")
-            raise SystemExit(130) from None
+            pipes.log.info(STOPPED)
+            raise SystemExit(INTERRUPTED_EXIT_CODE) from None
 
 
 def _in_threads(downloader: Callable[[Any], Any], rows: Iterable[Any], job: Job) -> None:
@@ -121,6 +125,28 @@ def _in_threads(downloader: Callable[[Any], Any], rows: Iterable[Any], job: Job)
                 raise
     finally:
         stop_engines()
+
+
+@contextlib.contextmanager
+def _ending_at_once(say: Say) -> Iterator[None]:
+    """End with the first signal: a pool that is asked politely waits for its workers, up to 20 s.
+
+    The workers end with this process, and what they had begun is swept by the next one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        say(STOPPED)
+        os._exit(INTERRUPTED_EXIT_CODE)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

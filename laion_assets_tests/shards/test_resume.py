@@ -165,9 +165,11 @@ def test_workers_do_not_outlive_the_process_that_started_them(
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 def test_an_interrupt_stops_at_once_and_leaves_a_state_to_continue_from(
-    unhurried: Downloads, planned: pl.DataFrame, scratch: Path
+    unhurried: Downloads, planned: pl.DataFrame, scratch: Path, processes: int
 ) -> None:
+    unhurried.spec = ShardsSpec(rows_per_shard=30, processes=processes)
     job = only_job(unhurried, planned, scratch)
     session = start_session(job)
     wait_for(lambda: any(job.folder.glob("*.progress")))
