@@ -97,7 +97,8 @@ PROFILE_SCHEMA: dict[str, pl.DataType] = {
 }  # fmt: skip
 """What ``metadata_profile`` holds. Counts and sums are over valid rows, ``rows_in`` and quarantine rules over all.
 
-* ``sized_rows``, ``aspect_sum``, ``pixels_sum``: rows with both sizes, and sums of width / height and of pixels.
+* ``sized_rows``, ``aspect_sum``, ``pixels_sum``: rows with two sides from 1 to 1,000,000 px, which is what all figures
+  of sizes count, and sums of width / height and of pixels.
 * ``width`` … ``similarity_not_en``: spread for people to read, null where nothing is published; infinite similarities
   are neither in it nor in ``similarity_sum``.
 * ``rule_counts``: rows that break each rule that applies. A row may break several.

@@ -12,6 +12,9 @@ import polars as pl
 
 from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
 
+LARGEST_SIDE_PX = 1_000_000
+"""Rows that declare more than this are not counted in figures of sizes: no image format has as much."""
+
 _SCORES = ("similarity", "punsafe", "pwatermark")
 _NULLABLE_BY_LANGUAGE = (*_SCORES, "row_hash")
 _N = pl.len().cast(pl.Int64).alias("count")
@@ -76,8 +79,10 @@ class Tally:
         return frame.group_by(keys).agg(pl.col(amounts).cast(pl.Int64).sum()).sort(keys).select(frame.columns)
 
     def _sizes(self, valid: pl.DataFrame) -> dict[str, pl.LazyFrame]:
-        sizes = valid.select(w="declared_width", h="declared_height").drop_nulls().rechunk()
         width, height = pl.col("w"), pl.col("h")
+        # Where a dataset does without the rules about sizes: no sum may overflow, no ratio be infinite.
+        possible = width.is_between(1, LARGEST_SIDE_PX) & height.is_between(1, LARGEST_SIDE_PX)
+        sizes = valid.select(w="declared_width", h="declared_height").filter(possible).rechunk()
         self._add("sized_rows", sizes.height)
         self._add("aspect_sum", steady_sum(sizes.select(width / height).to_series()))
         self._add("pixels_sum", sizes.select((width.cast(pl.Int64) * height).sum()).item())

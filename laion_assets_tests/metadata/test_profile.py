@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 from laion_assets.metadata.profile import OTHERS, PROFILE_SCHEMA, pool, quantile_of_counts
+from laion_assets.metadata.rulebook import rulebook
+from laion_assets.metadata.spec import RulesSpec
 from laion_assets_tests.metadata.conftest import PUBLISHED_SCHEMA, Pass, one_pass, rows
 
 _HOSTS = ["a.example", "B.example:8080", "user@c.example", "[::1]:80", "d.example?q=1", "e.example#f"]
@@ -155,6 +157,20 @@ def test_hosts_beyond_the_two_hundred_most_frequent_are_counted_together(passed:
     assert hosts["h000.example"] == 3
     assert hosts["h199.example"] == 1, "equally frequent ones by name"
     assert hosts[OTHERS] == 3
+
+
+def test_impossible_sizes_are_in_no_figure_where_the_rules_about_them_are_switched_off(
+    passed: Callable[..., Pass],
+) -> None:
+    off = ["width_missing", "width_not_positive", "height_not_positive", "width_too_large", "height_too_large"]
+    huge = 2**31 - 1
+    frame = rows({}, {"WIDTH": huge, "HEIGHT": huge}, {"WIDTH": 0, "HEIGHT": 0}, {"WIDTH": -5}, {"WIDTH": None})
+    outcome = passed(frame, book=rulebook(RulesSpec(switch_off=off)))
+    assert outcome.valid.height == 5
+    assert outcome.profile["sized_rows"] == 1
+    assert outcome.counts("width_counts") == {1600: 1}
+    assert outcome.profile["aspect_sum"] == 1600 / 1200
+    assert outcome.profile["pixels_sum"] == 1600 * 1200
 
 
 def test_a_part_that_publishes_urls_alone_has_a_profile(passed: Callable[..., Pass]) -> None:
