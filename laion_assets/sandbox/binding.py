@@ -6,6 +6,7 @@ Binding 0.0.0.0 would be one call instead of hundreds, and would serve the sandb
 import errno
 import resource
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from laion_assets.sandbox.spec import Ports, SandboxError, SandboxSpec
 
 BACKLOG = 1024
 ATTEMPTS = 20
+WAIT_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,13 @@ def bind(spec: SandboxSpec, hosts: Sequence[Host]) -> Sockets:
 
 
 def _bind_all(addresses: list[str], port: int, *, kind: int = socket.SOCK_STREAM) -> list[socket.socket]:
-    """One socket per address, all on one port; port 0 tries until one is free on all of them."""
-    for _ in range(1 if port else ATTEMPTS):
+    """One socket per address, all on one port; port 0 tries until one is free on all of them.
+
+    A port that was asked for may still be in the hands of a sandbox whose parent was just killed: it is waited for.
+    """
+    for attempt in range(ATTEMPTS):
+        if port and attempt:
+            time.sleep(WAIT_S)
         bound: list[socket.socket] = []
         try:
             for address in addresses:
