@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from laion_assets.subsets.selection import duplicate_column
 from laion_assets.subsets.spec import SubsetSpec
@@ -19,6 +20,9 @@ REPEATED_SCHEMA: dict[str, pl.DataType] = {"part": pl.String(), "row": pl.UInt32
 
 # Rows whose hashes are compared at once: 20 million take about 1 GB.
 _ROWS_AT_ONCE = 20_000_000
+# 18 bits split the numbers from 0.5 to 1 into 64 buckets.
+_BUCKET_BITS = 18
+_BUCKETS = 1 << _BUCKET_BITS
 
 
 class StalePlanError(RuntimeError):
@@ -159,21 +163,48 @@ def _repeated(parts: Mapping[str, pl.LazyFrame], keys: list[str], subset: Subset
 def _threshold(
     parts: Mapping[str, pl.LazyFrame], keys: list[str], repeated: pl.DataFrame, cap: int
 ) -> tuple[tuple[float, str, int], dict[str, int]]:
-    candidates = {
-        key: parts[key].select("part", "row", "score").collect().join(repeated, on=["part", "row"], how="anti")
-        for key in keys
-    }
-    scores = np.concatenate([frame["score"].to_numpy() for frame in candidates.values()])
-    limit = float(np.partition(scores, cap - 1)[cap - 1])
-    planned = {key: int((frame["score"] < limit).sum()) for key, frame in candidates.items()}
+    """The last row within the cap, and how many rows of each part are within it.
+
+    Three passes over two narrow columns, and never all rows at once: count ranks by their leading bits, look closer at
+    the one bucket the cap falls into, count again.
+    """
+
+    def candidates(key: str) -> pl.DataFrame:
+        gone = repeated.filter(pl.col("part") == key)["row"]
+        rows = parts[key].select("row", "score").collect()
+        return rows.filter(~pl.col("row").is_in(gone.implode())) if len(gone) else rows
+
+    counts = np.zeros(_BUCKETS, dtype=np.int64)
+    for key in keys:
+        counts += np.bincount(_bucket(candidates(key)["score"]), minlength=_BUCKETS)
+    full = np.cumsum(counts)
+    bucket = int(np.searchsorted(full, cap))
+    before = int(full[bucket - 1]) if bucket else 0
+    close = np.concatenate([_in_bucket(candidates(key)["score"], bucket) for key in keys])
+    limit = float(np.partition(close, cap - before - 1)[cap - before - 1])
+
+    planned, tied = {}, {}
+    for key in keys:
+        rows = candidates(key)
+        planned[key] = int((rows["score"] < limit).sum())
+        tied[key] = rows.filter(pl.col("score") == limit)["row"].sort()
     missing = cap - sum(planned.values())
     last = (limit, keys[0], 0)
     for key in keys:
-        tied = candidates[key].filter(pl.col("score") == limit).sort("row").head(missing)
-        if tied.height:
-            planned[key] += tied.height
-            missing -= tied.height
-            last = (limit, key, int(tied["row"][-1]))
-        if not missing:
-            break
+        taken = tied[key].head(missing)
+        if len(taken):
+            planned[key] += len(taken)
+            missing -= len(taken)
+            last = (limit, key, int(taken[-1]))
     return last, planned
+
+
+def _bucket(scores: pl.Series) -> NDArray[np.int64]:
+    """The leading bits of scores, as numbers in the same order (sign and magnitude turned into two's complement)."""
+    bits = (scores.to_numpy() + 0.0).view(np.uint64)  # + 0.0 makes minus zero zero
+    ordered = np.where(bits >> np.uint64(63), ~bits, bits | np.uint64(1 << 63))
+    return (ordered >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
+
+
+def _in_bucket(scores: pl.Series, bucket: int) -> NDArray[np.float64]:
+    return np.asarray(scores.to_numpy()[_bucket(scores) == bucket], dtype=np.float64)

@@ -131,3 +131,22 @@ def test_a_plan_made_before_the_rows_is_noticed() -> None:
         cut.apply("part-00001", parts["part-00001"].head(100), repeated)
     with pytest.raises(StalePlanError):
         cut.apply("part-00099", parts["part-00001"], repeated)
+
+
+@pytest.mark.parametrize("best_by", [None, "similarity"])
+@pytest.mark.parametrize("cap", [1, 7, 399, 650, 1199])
+def test_the_cap_is_that_of_sorting_everything(cap: int, best_by: str | None) -> None:
+    """Scores of both signs, many equal, some unknown."""
+    random = np.random.default_rng(cap)
+    subset = SubsetSpec(name="x", cap=CapSpec(rows=cap, best_by=best_by))
+    values = [None, -0.3, 0.0, 0.25, 0.25, 0.5, 1.0]
+    frames = {
+        key: valid_rows(400, part=key, similarity=[values[index] for index in random.integers(0, 7, 400)])
+        for key in ("a", "b", "c")
+    }
+    parts = parts_of(subset, frames)
+    cut, planned = cut_of(subset, parts)
+    expected = pl.concat(parts.values()).sort("score", "part", "row").head(cap).select("part", "row")
+    found = pl.concat(planned.values()).select("part", "row")
+    assert found.sort("part", "row").equals(expected.sort("part", "row"))
+    assert cut.planned == cap
