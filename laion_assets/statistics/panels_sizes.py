@@ -142,9 +142,9 @@ def size_axis(
     if len(shown) > most_ticks:
         shown = [tick for tick in shown if round(math.log2(tick / edges_px[0])) % 2 == 0]
     labels = [f"{tick:.0f}" for tick in shown]
-    if beyond[0] and shown[0] <= low * 1.01:
+    if beyond[0] and shown[0] <= low * 1.1:
         labels[0] = f"\u2264{NBSP}{labels[0]}"
-    if beyond[1] and shown[-1] >= high * 0.99:
+    if beyond[1] and shown[-1] >= high * 0.9:
         labels[-1] = f"\u2265{NBSP}{labels[-1]}"
     axis = axes.xaxis if name == "x" else axes.yaxis
     axes.set(**{f"{name}scale": "log"})
@@ -152,7 +152,7 @@ def size_axis(
     axis.set_major_locator(FixedLocator(shown))
     axis.set_major_formatter(FixedFormatter(labels))
     axis.set_minor_locator(NullLocator())
-    if name == "x" and shown[-1] >= high * 0.9:
+    if name == "x" and shown[-1] >= high * 0.99:
         axis.get_majorticklabels()[-1].set_horizontalalignment("right")
 
 
