@@ -208,7 +208,7 @@ def test_a_url_awaited_while_bodies_wait_to_be_picked_up_is_asked_all_the_same(r
 
 
 def test_memory_and_descriptors_stay_flat_over_thousands_of_faults(run: Run[tuple[float, int]]) -> None:
-    """All faults at once, again and again: what the first thousand needed is enough for the rest."""
+    """All faults at once, again and again: what the first hundreds needed is enough for the rest."""
     hosts = [f"127.0.0.{n}" for n in range(1, 41)]
     stalling = {"hangs", "hangs in the headers", "hangs in the body", "drips headers", "drips a body"}
     writes = [write for name, write, *_ in FAULTS if name not in stalling]
@@ -225,12 +225,12 @@ def test_memory_and_descriptors_stay_flat_over_thousands_of_faults(run: Run[tupl
         )
         memory, descriptors = [], []
         async with serve(handler, addresses=hosts) as site, GuardedClient(spec) as client:
-            for _ in range(4):
+            for _ in range(3):
                 requests = (
-                    Request(site.url(f"/{n}", host=hosts[n % len(hosts)]), max_bytes=200_000) for n in range(1000)
+                    Request(site.url(f"/{n}", host=hosts[n % len(hosts)]), max_bytes=200_000) for n in range(700)
                 )
                 outcomes = [answer.outcome async for _, answer in client.answers(requests)]
-                assert len(outcomes) == 1000
+                assert len(outcomes) == 700
                 assert Outcome.FAILED_HERE not in outcomes
                 site.seen.clear()
                 gc.collect()

@@ -110,8 +110,8 @@ def test_a_server_without_ranges_is_read_on_and_cut_off(run: Run[Outcomes]) -> N
 
 
 def test_a_server_without_ranges_costs_little_more_than_was_asked(run: Run[Outcomes]) -> None:
-    got = probe(run, ignores_ranges, [])
-    assert 4096 <= got.answer.bytes_read <= 20_000
+    assert 4096 <= probe(run, ignores_ranges, []).answer.bytes_read <= 20_000
+    assert 65_536 <= probe(run, ignores_ranges, [65_536]).answer.bytes_read <= 100_000
 
 
 def test_a_connection_that_brought_much_brings_little_again_for_the_next_file(
@@ -198,6 +198,28 @@ def test_an_error_to_the_request_without_a_range_is_no_body(run: Run[Outcomes], 
 
     got = probe(run, handler, [])
     assert (got.answer.outcome, got.answer.body, got.shown) == (outcome, b"", [])
+
+
+def test_an_error_to_starting_over_ends_the_url(run: Run[Outcomes]) -> None:
+    site: Site
+
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if seen.range is None:
+            writer.write(plain(404, body=b"<html>gone meanwhile</html>"))
+        else:
+            # Another size each time, so that no two ranges belong together.
+            file = FILE[: 100_000 + len(site.seen)]
+            await ranged(file)(seen, writer)
+        await writer.drain()
+
+    async def main() -> Outcomes:
+        nonlocal site
+        async with serve(handler) as site, GuardedClient(OPEN) as client:
+            wants = Wants([65_536])
+            return Outcomes(await client.fetch_prefix(site.url(), more=wants), site, wants.shown)
+
+    got = run(main())
+    assert (got.answer.outcome, got.answer.body, got.shown) == (Outcome.NOT_FOUND, b"", [(4096, False)])
 
 
 @pytest.mark.parametrize(
