@@ -1,4 +1,4 @@
-# make demo | test | dev | setup | lint | types | format | benchmark | constraints | clean
+# make demo | test | dev | setup | lint | types | format | benchmark | pictures | constraints | clean
 # Everything happens inside this folder; the only thing fetched is Python packages.
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCE ?=
 PORT ?= 3000
 
-.PHONY: demo test dev setup lint types format benchmark constraints clean
+.PHONY: demo test dev setup lint types format benchmark pictures constraints clean
 
 demo: $(STAMP)
 	@$(BIN)/laion-assets demo
@@ -44,6 +44,12 @@ format: $(STAMP)
 
 benchmark: $(STAMP)
 	@for claim in metadata probe download; do $(BIN)/python -m benchmarks.$$claim --quick || exit 1; done
+
+# The pictures in the README and in docs/, from a demo run here.
+pictures: $(STAMP)
+	@$(BIN)/laion-assets demo
+	@LAION_ASSETS_PICTURES=docs $(BIN)/python -m pytest -q laion_assets_tests/test_browser.py
+	@cp demo/laion_hr_analysis.png docs/laion_hr_analysis.png
 
 # Newest versions of everything, for every supported Python, in one file. uv only resolves here; pip installs.
 constraints: $(STAMP)

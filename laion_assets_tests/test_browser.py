@@ -1,6 +1,7 @@
 """The Dagster UI in a real browser, as `make dev` opens it, on a smaller sandbox.
 
-With ``LAION_ASSETS_PICTURES`` set to a folder, the pictures the README shows are left there.
+`make pictures` sets ``LAION_ASSETS_PICTURES``: then it is the demo's home that is opened, and the pictures that the
+README shows are left in the folder of that name.
 """
 
 import json
@@ -19,7 +20,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PARTS = 2
+PICTURES = os.environ.get("LAION_ASSETS_PICTURES")
+PARTS, ROWS_PER_PART, PORT = (8, 4000, 18080) if PICTURES else (2, 1500, 0)
 READY_S = 90
 LAUNCHED_S = 120
 # Without these a browser looks up its maker's hosts at every start.
@@ -45,16 +47,17 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a UI with a sandbox beside it."""
-    folder, port = tmp_path_factory.mktemp("home"), free_port()
+    folder = Path("demo").resolve() if PICTURES else tmp_path_factory.mktemp("home")
+    port = free_port()
     code = (
         "import sys; from pathlib import Path; from rich.console import Console; "
         "from laion_assets.dev import run_dev; from laion_assets.home import Home; "
         "from laion_assets.sandbox.spec import SandboxSpec; "
-        f"spec = SandboxSpec(parts={PARTS}, rows_per_part=1500, port=0); "
+        f"spec = SandboxSpec(parts={PARTS}, rows_per_part={ROWS_PER_PART}, port={PORT}); "
         "sys.exit(run_dev(Home(Path(sys.argv[1])), Console(), source=None, host='127.0.0.1', port=int(sys.argv[2]), "
         "spec=spec))"
     )
-    log = folder / "log"
+    log = tmp_path_factory.mktemp("log") / "dev.log"
     with (
         log.open("wb") as out,
         subprocess.Popen([sys.executable, "-c", code, str(folder), str(port)], stdout=out, stderr=out) as process,
@@ -112,11 +115,12 @@ def _is_ours(url: str) -> bool:
 
 
 def _picture(page: Page, name: str) -> None:
-    if folder := os.environ.get("LAION_ASSETS_PICTURES"):
-        page.wait_for_timeout(1500)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+    if PICTURES:
+        page.wait_for_timeout(4000)
+        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
+@pytest.mark.skipif(bool(PICTURES), reason="the demo has run already")
 def test_all_parts_are_there_at_once_and_a_backfill_of_them_completes(ui: str, page: Page) -> None:
     page.goto(f"{ui}/locations/laion_assets/jobs/laion_hr_parts")
     page.get_by_role("button", name="Materialize all").click()
@@ -139,6 +143,7 @@ def test_all_parts_are_there_at_once_and_a_backfill_of_them_completes(ui: str, p
 def test_the_graph_shows_the_chain_in_its_groups(ui: str, page: Page) -> None:
     groups = ["laion_hr_metadata", "laion_hr_analysis", "laion_hr_vlm_1024"]
     expanded = quote(",".join(f"global@global:{group}" for group in groups))
+    page.set_viewport_size({"width": 1900, "height": 1250})
     page.goto(f"{ui}/asset-groups?expanded={expanded}")
     for asset in ("raw_metadata", "validated_metadata", "dimension_sample", "dimension_probes", "shards", "index"):
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
@@ -152,3 +157,14 @@ def test_a_materialised_part_shows_its_columns_and_checks(ui: str, page: Page) -
     page.goto(f"{ui}/assets/laion_hr/validated_metadata?view=checks")
     for check in ("contract", "row_accounting"):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
+
+
+@pytest.mark.skipif(not PICTURES, reason="shows what the demo found")
+def test_the_demo_s_findings_are_shown(ui: str, page: Page) -> None:
+    page.goto(f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
+    expect(page.get_by_text("straddles_buckets").first).to_be_visible()
+    _picture(page, "below_1024_anomaly")
+    page.set_viewport_size({"width": 1600, "height": 2200})
+    page.goto(f"{ui}/assets/laion_hr/resolution_statistics")
+    expect(page.get_by_text("historical_too_small_share", exact=True).first).to_be_visible()
+    _picture(page, "resolution_statistics")
