@@ -55,7 +55,7 @@ os.environ.update(_QUIET)
 
 with _deferring(), warnings.catch_warnings():
     # It uses imghdr, which Python 3.13 removed; standard-imghdr brings it back there.
-    warnings.filterwarnings("ignore", "'imghdr' is deprecated", DeprecationWarning)
+    warnings.filterwarnings("ignore", "'?imghdr", DeprecationWarning)
     from img2dataset.distributor import multiprocessing_distributor, pyspark_distributor, ray_distributor
     from img2dataset.downloader import Downloader, compute_key
     from img2dataset.logger import CappedCounter
