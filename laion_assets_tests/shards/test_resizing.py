@@ -46,7 +46,7 @@ def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: 
     theirs, ours = both(encoded(picture(width, height)), mode, 1024)
     assert ours[1:] == theirs[1:]
     error = float(((pixels(theirs) - pixels(ours)) ** 2).mean())
-    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 42  # dB; encoding at quality 95 alone costs about as much
+    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 41  # dB; encoding at quality 95 alone costs about as much
 
 
 @pytest.mark.parametrize(
