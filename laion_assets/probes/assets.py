@@ -10,7 +10,8 @@ from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
 from laion_assets.probes.health import diagnose
-from laion_assets.probes.probe import Progress, probe_sample
+from laion_assets.probes.probe import probe_sample
+from laion_assets.probes.progress import Progress
 from laion_assets.probes.sample import SAMPLE_SCHEMA, Sample, draw_sample
 from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.share import share

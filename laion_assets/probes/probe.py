@@ -1,85 +1,27 @@
-"""Asking the web for the true size of images: how many bytes to ask for, what the answer is called, and a run of many.
+"""A run of probes: which URLs of a sample have to be asked, asking them, and the sample with what is known in the end.
 
-How requests are guarded, bounded and scheduled is ``web``'s business; how bytes become a size is ``header``'s; what is
-kept between runs is ``store``'s.
+How one image is asked is ``reading``'s business, how many are ``asking``'s and ``workers``'; what is kept between runs
+is ``store``'s.
 """
 
-import asyncio
-import sys
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from laion_assets.probes.header import Header, NeedMore, NotAnImage, Unknown, read_header
+from laion_assets.probes.progress import OnProgress, Progress
 from laion_assets.probes.sample import score
-from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
-from laion_assets.web.outcome import Outcome
-from laion_assets.web.request import Answer, MoreBytes, Request
+from laion_assets.web.outcome import Fault, Outcome
 from laion_assets.web.spec import WebSpec
 
-if TYPE_CHECKING:
-    from laion_assets.web.client import GuardedClient
-
-# A killed run loses at most what it learned since the last flush.
-FLUSH_INTERVAL_S = 2.0
-FLUSH_ROWS = 20_000
 PROGRESS_INTERVAL_S = 2.0
-
-# Read beyond what a header proves to be needed: behind an EXIF block often lie another (XMP, a colour profile) and then
-# the size, and one more request costs more than these bytes.
-_SLACK_BYTES = 16_384
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is."""
-
-    done: int
-    """URLs asked in this run and answered, one way or another."""
-    total: int
-    """URLs this run has to ask."""
-    reused: int
-    """URLs whose results were there already."""
-    seconds: float
-    outcomes: Mapping[str, int] = field(default_factory=dict)
-    """Of the URLs asked in this run."""
-
-    @property
-    def per_second(self) -> float:
-        """URLs answered per second so far."""
-        return self.done / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the pace so far; None before there is one."""
-        return (self.total - self.done) / self.per_second if self.done else None
-
-    def __str__(self) -> str:
-        if not self.total:
-            return f"nothing to probe, {self.reused:,} known already"
-        common = sorted(self.outcomes.items(), key=lambda item: (-item[1], item[0]))
-        ends = ", ".join(f"{word} {count:,}" for word, count in common[:4]) or "none yet"
-        if others := len(common) - 4 if len(common) > 4 else 0:
-            ends += f", {others} other outcome{'s' if others > 1 else ''}"
-        left = "" if self.seconds_left is None or self.done == self.total else f", {_duration(self.seconds_left)} left"
-        kept = f", {self.reused:,} known already" if self.reused else ""
-        return f"{self.done:,} of {self.total:,} probed ({self.per_second:,.0f}/s{left}{kept}): {ends}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
-
-
-OnProgress = Callable[[Progress], None]
+# A process takes a second to start, in which another probes 2,000 images of a quick server.
+URLS_WORTH_A_PROCESS = 8_000
 
 
 @dataclass(frozen=True)
@@ -96,58 +38,6 @@ class ProbeRun:
     bytes_read: int
     """Over all URLs asked in this run."""
     requests: int
-
-
-def more_bytes(spec: ProbeSpec) -> MoreBytes:
-    """When to read on: as far as the header needs, in steps that spare requests, never beyond the cap."""
-
-    def more(prefix: bytes, complete: bool) -> int | None:  # noqa: FBT001 - the client's signature
-        answer = read_header(prefix, complete=complete)
-        if not isinstance(answer, NeedMore) or answer.at_least_bytes > spec.max_prefix_bytes:
-            return None
-        wanted = answer.at_least_bytes + _SLACK_BYTES
-        if answer.at_least_bytes <= spec.second_prefix_bytes < wanted:
-            wanted = spec.second_prefix_bytes
-        if len(prefix) >= spec.second_prefix_bytes:
-            wanted = max(wanted, 2 * len(prefix))
-        return min(spec.max_prefix_bytes, wanted)
-
-    return more
-
-
-def result_of(answer: Answer, *, probed_at: datetime) -> dict[str, Any]:
-    """What one answer of the client says about the image: the columns of ``PROBE_SCHEMA``."""
-    outcome, error = answer.outcome, answer.error
-    header: Header | None = None
-    format_: str | None = None
-    if outcome is Outcome.OK:
-        found = read_header(answer.body, complete=answer.complete)
-        match found:
-            case Header():
-                header, format_ = found, found.format
-            case NotAnImage(finding=finding):
-                outcome, error = Outcome.NOT_AN_IMAGE, f"{finding} (as {answer.content_type})"
-            case Unknown(format=format_, reason=reason, truncated=truncated):
-                outcome, error = (Outcome.TRUNCATED if truncated else Outcome.UNKNOWN_SIZE), f"{format_}: {reason}"
-            case NeedMore(at_least_bytes=needed, format=format_):
-                outcome = Outcome.UNKNOWN_SIZE
-                error = f"{format_}: the size lies beyond the first {len(answer.body)} bytes, at {needed} or later"
-    return {
-        "outcome": outcome.value,
-        "error": error[:300] if error else None,
-        "http_status": answer.http_status,
-        "true_width": header.width if header else None,
-        "true_height": header.height if header else None,
-        "format": format_,
-        "exif_orientation": header.exif_orientation if header else None,
-        "file_bytes": answer.file_bytes,
-        "bytes_read": answer.bytes_read,
-        "requests": answer.requests,
-        "seconds": answer.seconds,
-        "final_host": answer.final_host,
-        "opted_out": answer.opted_out,
-        "probed_at": probed_at,
-    }
 
 
 def probe_sample(
@@ -222,11 +112,43 @@ def first_rows(sample: pl.DataFrame, *, rows: int, seed: int) -> pl.DataFrame:
 def _is_fresh(spec: ProbeSpec, now: datetime) -> pl.Expr:
     """Whether a kept result still counts: for how long depends on what could have changed since."""
     retryable = [outcome.value for outcome in Outcome if outcome.retryable]
-    ours = [outcome.value for outcome in Outcome if outcome.fault.value == "us"]
+    ours = [outcome.value for outcome in Outcome if outcome.fault is Fault.US]
     days = (pl.lit(now) - pl.col("probed_at")).dt.total_seconds(fractional=True) / 86_400
     passing = pl.col("outcome").is_in(retryable)
     limit = pl.when(passing).then(spec.retry_age_days).otherwise(spec.max_age_days)
     return (days < limit) & ~pl.col("outcome").is_in(ours)
+
+
+class _Clock:
+    """Tells how far a run is, every few seconds, counted from its first sign of life."""
+
+    def __init__(self, *, total: int, reused: int, on_progress: OnProgress | None) -> None:
+        self._total = total
+        self._reused = reused
+        self._on_progress = on_progress
+        self._began: float | None = None
+        self._told = 0.0
+        self._outcomes: Counter[str] = Counter()
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def start(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def tick(self, outcomes: Counter[str]) -> None:
+        if self._began is None:
+            self.start()
+        self._outcomes = outcomes
+        if time.monotonic() - self._told >= PROGRESS_INTERVAL_S:
+            self.tell()
+
+    def tell(self) -> None:
+        self._told = time.monotonic()
+        if self._on_progress is not None:
+            done = sum(self._outcomes.values())
+            self._on_progress(Progress(done, self._total, self._reused, self.seconds, dict(self._outcomes)))
 
 
 def _run(
@@ -240,114 +162,34 @@ def _run(
     on_progress: OnProgress | None,
 ) -> ProbeRun:
     # Rows of one shop often follow each other; a fixed shuffle spreads every host over the whole run.
-    urls = urls.sort().sample(fraction=1.0, shuffle=True, seed=0)
-    journal = _Journal(store, total=len(urls), reused=reused.height, on_progress=on_progress)
+    urls = urls.drop_nulls().sort().sample(fraction=1.0, shuffle=True, seed=0)
+    clock = _Clock(total=len(urls), reused=reused.height, on_progress=on_progress)
+    learned = store.empty()
     if len(urls):
-        _run_loop(_ask_all(urls, web=web, spec=spec, journal=journal))
+        _ask(urls, web=web, spec=spec, store=store, clock=clock)
         store.compact()
-    journal.tell()
-    results = pl.concat([reused.select(journal.learned.columns), journal.learned])
-    frame = rows.join(results, on="url", how="left", maintain_order="left", validate="m:1")
+        learned = store.newest().join(urls.to_frame("url"), on="url", how="semi")
+    seconds = clock.seconds
+    clock.tell()
+    results = pl.concat([reused, learned])
     return ProbeRun(
-        frame=frame,
+        frame=rows.join(results, on="url", how="left", maintain_order="left", validate="m:1"),
         asked=len(urls),
         reused=reused.height,
-        seconds=journal.seconds,
-        bytes_read=int(journal.learned["bytes_read"].sum()),
-        requests=int(journal.learned["requests"].sum()),
+        seconds=seconds,
+        bytes_read=int(learned["bytes_read"].sum()),
+        requests=int(learned["requests"].sum()),
     )
 
 
-async def _ask_all(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, journal: "_Journal") -> None:
-    from laion_assets.web.client import GuardedClient
+def _ask(urls: pl.Series, *, web: WebSpec, spec: ProbeSpec, store: ProbeStore, clock: _Clock) -> None:
+    processes = spec.processes or max(1, min(os.cpu_count() or 1, len(urls) // URLS_WORTH_A_PROCESS))
+    if processes > 1:
+        from laion_assets.probes.workers import ask_side_by_side
 
-    async with GuardedClient(web) as client:
-        writer = asyncio.create_task(journal.keep())
-        asking = asyncio.create_task(_ask(client, urls, spec, journal))
-        try:
-            # The writer only ends by failing (a full disk, say): asking on would be in vain.
-            await asyncio.wait({writer, asking}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (asking, writer):
-                task.cancel()
-            ended = await asyncio.gather(asking, writer, return_exceptions=True)
-            journal.flush()
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
-
-
-async def _ask(client: "GuardedClient", urls: Iterable[str], spec: ProbeSpec, journal: "_Journal") -> None:
-    more = more_bytes(spec)
-    requests = (
-        Request(url=url, key=url, max_bytes=spec.max_prefix_bytes, more=more, first_bytes=spec.first_prefix_bytes)
-        for url in urls
-    )
-    async for request, answer in client.answers(requests):
-        journal.note(request.url, result_of(answer, probed_at=datetime.now(timezone.utc)))
-
-
-class _Journal:
-    """Collects results, hands them to the store every few seconds, and tells how far it is."""
-
-    def __init__(self, store: ProbeStore, *, total: int, reused: int, on_progress: OnProgress | None) -> None:
-        self._store = store
-        self._total = total
-        self._reused = reused
-        self._on_progress = on_progress
-        self._started = time.monotonic()
-        self._pending: list[dict[str, Any]] = []
-        self._flushed: list[pl.DataFrame] = [store.empty()]
-        self._outcomes: Counter[str] = Counter()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def learned(self) -> pl.DataFrame:
-        return pl.concat(self._flushed)
-
-    def note(self, url: str, result: dict[str, Any]) -> None:
-        self._outcomes[result["outcome"]] += 1
-        self._pending.append({"url": url, **result})
-
-    async def keep(self) -> None:
-        """Flush and tell, every few seconds, until cancelled. Writing happens beside the event loop."""
-        told = flushed = time.monotonic()
-        while True:
-            await asyncio.sleep(0.2)
-            now = time.monotonic()
-            if self._pending and (now - flushed >= FLUSH_INTERVAL_S or len(self._pending) >= FLUSH_ROWS):
-                flushed = now
-                await asyncio.shield(asyncio.to_thread(self._write, self._take()))
-            if now - told >= PROGRESS_INTERVAL_S:
-                told = now
-                self.tell()
-
-    def flush(self) -> None:
-        if self._pending:
-            self._write(self._take())
-
-    def tell(self) -> None:
-        if self._on_progress is not None:
-            done = sum(self._outcomes.values())
-            self._on_progress(Progress(done, self._total, self._reused, self.seconds, dict(self._outcomes)))
-
-    def _take(self) -> pl.DataFrame:
-        pending, self._pending = self._pending, []
-        frame = pl.DataFrame(pending, schema={"url": pl.String(), **PROBE_SCHEMA}, orient="row")
-        self._flushed.append(frame)
-        return frame
-
-    def _write(self, frame: pl.DataFrame) -> None:
-        self._store.append(frame)
-
-
-def _run_loop(main: Coroutine[Any, Any, None]) -> None:
-    if sys.platform == "win32":
-        asyncio.run(main)
+        ask_side_by_side(urls, processes=processes, web=web, spec=spec, store=store, on_tick=clock.tick)
     else:
-        import uvloop
+        from laion_assets.probes.asking import ask
 
-        uvloop.run(main)
+        clock.start()
+        ask(urls, web=web, spec=spec, store=store, on_tick=clock.tick)

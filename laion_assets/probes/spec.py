@@ -61,6 +61,12 @@ class ProbeSpec(BaseModel):
         ge=64,
         description="No image's header is read further than this; its size then stays unknown.",
     )
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes that probe side by side; none means one per core once there are 8,000 URLs for each.",
+    )
     max_age_days: float = Field(
         default=30.0, ge=0, description="A result younger than this is used again instead of asking once more."
     )

@@ -45,7 +45,7 @@ class ProbeStore:
         """The newest result of every URL, one row each."""
         try:
             return self._newest_of(self._segments())
-        except (OSError, LakeError):
+        except (OSError, LakeError, pl.exceptions.PolarsError):
             # Another run compacted between our listing and our reading.
             return self._newest_of(self._segments())
 
@@ -58,8 +58,15 @@ class ProbeStore:
     def compact(self) -> None:
         """Replace all segments by one. Killed half-way, some results are there twice, which does no harm."""
         segments = self._segments()
-        if len(segments) > 1:
-            self._replace(segments, self._newest_of(segments))
+        if len(segments) < 2:
+            return
+        try:
+            results = self._newest_of(segments)
+        except (OSError, LakeError, pl.exceptions.PolarsError):
+            if all(self.lake.exists(self._uri(name)) for name in segments):
+                raise
+            return  # another process is compacting just now
+        self._replace(segments, results)
 
     def forget(self, urls: pl.Series) -> None:
         """Drop what is known about some URLs, so that they are asked again."""

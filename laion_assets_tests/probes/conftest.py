@@ -10,7 +10,8 @@ import pytest
 
 from laion_assets.lake.lake import Lake
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
-from laion_assets.probes.probe import ProbeRun, Progress, probe_sample
+from laion_assets.probes.probe import ProbeRun, probe_sample
+from laion_assets.probes.progress import Progress
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
 from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox

@@ -10,21 +10,18 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from laion_assets.lake.lake import Lake
-from laion_assets.probes.probe import (
-    FLUSH_INTERVAL_S,
-    PROGRESS_INTERVAL_S,
-    Progress,
-    more_bytes,
-    probe_panel,
-    probe_sample,
-    result_of,
-)
+from laion_assets.probes.asking import FLUSH_INTERVAL_S
+from laion_assets.probes.probe import PROGRESS_INTERVAL_S, probe_panel, probe_sample
+from laion_assets.probes.progress import Progress
+from laion_assets.probes.reading import Reading
 from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import STORE_SCHEMA, ProbeStore
+from laion_assets.probes.workers import WorkerError, deal
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 from laion_assets.web.spec import WebSpec
@@ -216,7 +213,7 @@ def test_a_panel_is_asked_again_whatever_is_known(truth: pl.DataFrame, web: WebS
 
 
 PROBING = """
-import json, sys, time
+import json, sys
 import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.probes.probe import probe_sample
@@ -224,12 +221,12 @@ from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
 from laion_assets.web.spec import WebSpec
 
-lake, urls, nameserver = sys.argv[1:]
+lake, urls, nameserver, processes = sys.argv[1:]
 web = WebSpec(allow_networks=("127.0.0.0/8",), nameservers=(nameserver,), concurrency=1, per_host=1)
 run = probe_sample(
     pl.DataFrame({"url": json.load(open(urls))}),
     web=web,
-    spec=ProbeSpec(),
+    spec=ProbeSpec(processes=int(processes)),
     store=ProbeStore(Lake(lake), ["laion_hr", "dimension_probes"]),
     on_progress=lambda progress: print(progress.done, flush=True),
 )
@@ -246,7 +243,7 @@ def test_a_run_killed_with_sigkill_loses_at_most_a_few_seconds(
     (tmp_path / "urls.json").write_text(json.dumps(urls.to_list()))
     lake = Lake(str(tmp_path / "lake"))
     store = ProbeStore(lake, PROBES_KEY)
-    command = [sys.executable, "-c", PROBING, lake.base_uri, str(tmp_path / "urls.json"), web.nameservers[0]]
+    command = [sys.executable, "-c", PROBING, lake.base_uri, str(tmp_path / "urls.json"), web.nameservers[0], "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         first = int(child.stdout.readline())
@@ -262,6 +259,72 @@ def test_a_run_killed_with_sigkill_loses_at_most_a_few_seconds(
     assert run.frame["outcome"].unique().to_list() == ["ok"]
 
 
+def test_several_processes_find_the_same_as_one(truth: pl.DataFrame, web: WebSpec, lake: Lake) -> None:
+    rows = (
+        truth.filter(pl.col("fault").is_in(["none", "not_found", "html_page"])).select("part", "row", "url").head(900)
+    )
+    progress: list[Progress] = []
+    one = probe_sample(rows, web=web, spec=ProbeSpec(), store=ProbeStore(lake, ["one"]))
+    three = probe_sample(
+        rows, web=web, spec=ProbeSpec(processes=3), store=ProbeStore(lake, ["three"]), on_progress=progress.append
+    )
+    steady = ["part", "row", "url", "outcome", "http_status", "true_width", "true_height", "format", "file_bytes"]
+    assert three.frame.select(steady).equals(one.frame.select(steady))
+    assert (three.asked, progress[-1].done) == (one.asked, one.asked)
+    assert dict(progress[-1].outcomes) == dict(one.frame["outcome"].value_counts().iter_rows())
+
+
+def test_a_host_is_asked_by_one_process_only(truth: pl.DataFrame) -> None:
+    urls = [*truth["url"].to_list(), "http://[", "UNLIKELY", "https://a.shop.example/1", "https://b.shop.example/2"]
+    shares = deal(urls, 3)
+    assert sorted(url for share in shares for url in share) == sorted(urls)
+    hosts = [{url.split("/")[2] for url in share if url.count("/") > 2} for share in shares]
+    assert not hosts[0] & hosts[1] | hosts[0] & hosts[2] | hosts[1] & hosts[2]
+    assert any({"a.shop.example", "b.shop.example"} <= share for share in hosts)
+
+
+def test_workers_end_with_their_parent_and_keep_what_they_learned(
+    truth: pl.DataFrame, web: WebSpec, tmp_path: Path
+) -> None:
+    urls = truth.filter(pl.col("fault").is_in(["none", "slow_first_byte", "silent"]))["url"]
+    (tmp_path / "urls.json").write_text(json.dumps(urls.to_list()))
+    lake = Lake(str(tmp_path / "lake"))
+    command = [sys.executable, "-c", PROBING, lake.base_uri, str(tmp_path / "urls.json"), web.nameservers[0], "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        done = int(parent.stdout.readline())
+        workers = psutil.Process(parent.pid).children()
+        assert len(workers) == 2
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait(timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
+    assert ProbeStore(lake, PROBES_KEY).newest().height >= done > 0
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_a_sentence(
+    truth: pl.DataFrame, web: WebSpec, store: ProbeStore
+) -> None:
+    rows = truth.filter(pl.col("fault").is_in(["none", "slow_first_byte", "silent"])).select("url")
+
+    def at_work() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children() if "probes.worker" in " ".join(child.cmdline())]
+
+    def kill_one(progress: Progress) -> None:
+        if progress.done < progress.total:
+            at_work()[0].kill()
+
+    with pytest.raises(WorkerError, match=r"ended with -9: without a word\. What was learned until then is kept"):
+        probe_sample(
+            rows,
+            web=web.model_copy(update={"concurrency": 4}),
+            spec=ProbeSpec(processes=2),
+            store=store,
+            on_progress=kill_one,
+        )
+    assert at_work() == []
+
+
 def test_results_that_cannot_be_kept_end_the_run_with_the_reason(fine: pl.DataFrame, web: WebSpec, lake: Lake) -> None:
     folder = Path(lake.base_uri) / "laion_hr" / "dimension_probes"
     folder.mkdir(parents=True)
@@ -275,10 +338,10 @@ def test_results_that_cannot_be_kept_end_the_run_with_the_reason(fine: pl.DataFr
 
 def test_no_more_is_read_than_the_header_needs() -> None:
     complete = False
-    more = more_bytes(ProbeSpec())
     plain = saved(painted(2000, 1500), "JPEG")
-    assert more(plain[:4096], complete) is None
+    assert Reading(ProbeSpec())(plain[:4096], complete) is None
     exif_10k = saved(painted(2000, 1500), "JPEG", exif=exif(filler=10_000))
+    more = Reading(ProbeSpec())
     wanted = more(exif_10k[:4096], complete)
     assert wanted is not None
     assert 10_000 < wanted < 32_000
@@ -288,15 +351,15 @@ def test_no_more_is_read_than_the_header_needs() -> None:
 def test_what_lies_beyond_the_cap_is_not_asked_for() -> None:
     complete = False
     scan = tiff_with_directory_at_end(1000, 900)
-    assert more_bytes(ProbeSpec())(scan[:4096], complete) == 900_010 + 16_384
-    assert more_bytes(ProbeSpec(max_prefix_bytes=500_000))(scan[:4096], complete) is None
-    assert more_bytes(ProbeSpec(max_prefix_bytes=900_100))(scan[:4096], complete) == 900_100
+    assert Reading(ProbeSpec())(scan[:4096], complete) == 900_010 + 16_384
+    assert Reading(ProbeSpec(max_prefix_bytes=500_000))(scan[:4096], complete) is None
+    assert Reading(ProbeSpec(max_prefix_bytes=900_100))(scan[:4096], complete) == 900_100
 
 
 def test_reading_on_always_ends() -> None:
     complete = False
     spec = ProbeSpec()
-    more = more_bytes(spec)
+    more = Reading(spec)
     endless = b"\xff\xd8" + b"\xff\xfe\xff\xff" + bytes(spec.max_prefix_bytes * 2)
     have, steps = spec.first_prefix_bytes, 0
     while (wanted := more(endless[:have], complete)) is not None and have < spec.max_prefix_bytes:
@@ -351,7 +414,7 @@ def answer(
 def test_an_answer_is_called_by_what_its_bytes_are(
     found: Answer, outcome: str, format_: str | None, error: str | None
 ) -> None:
-    result = result_of(found, probed_at=NOW)
+    result = Reading(ProbeSpec()).result(found, probed_at=NOW)
     assert (result["outcome"], result["format"], result["error"]) == (outcome, format_, error)
     assert list(result) == list(PROBE_SCHEMA)
     assert (result["true_width"], result["true_height"]) == ((61, 47) if outcome == "ok" else (None, None))
