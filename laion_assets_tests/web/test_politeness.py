@@ -254,6 +254,25 @@ def test_a_url_that_works_on_the_second_try_is_ok(run: Run[Answer]) -> None:
     assert (answer.outcome, answer.body, answer.requests, answer.http_status) == (Outcome.OK, b"at last", 2, 200)
 
 
+def test_redirects_on_the_way_do_not_use_up_the_tries(run: Run[Answer]) -> None:
+    site: Site
+
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if seen.path != "/c":
+            writer.write(plain(302, [("Location", {"/a": "/b", "/b": "/c"}[seen.path])]))
+        else:
+            writer.write(plain(503) if site.paths.count("/c") == 1 else plain(200, body=b"at last"))
+        await writer.drain()
+
+    async def main() -> Answer:
+        nonlocal site
+        async with serve(handler) as site, GuardedClient(changed(attempts=2)) as client:
+            return await client.fetch(site.url("/a"))
+
+    answer = run(main())
+    assert (answer.outcome, answer.requests) == (Outcome.OK, 4)
+
+
 def test_all_tries_together_keep_to_one_deadline(run: Run[Answer]) -> None:
     async def main() -> Answer:
         spec = changed(deadline_s=0.6, first_byte_s=0.25, attempts=10)
