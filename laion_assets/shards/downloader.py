@@ -22,6 +22,10 @@ from laion_assets.shards.upstream import Downloader, Resizer
 from laion_assets.shards.writer import ShardWriter
 
 
+# The network is faster than a resizer, and what it brings waits in memory: 256 images are about 200 MB.
+_RESIZE_LOOKAHEAD = 256
+
+
 class StoppedError(RuntimeError):
     """Another worker found a reason for which no shard can be made."""
 
@@ -82,7 +86,10 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
         job = self.job
         if (job.folder / STOP_FILE).exists():
             raise StoppedError("not begun, because another shard could not be written")
-        engine = engine_for(process.share_of(job.web, self.processes))
+        web = process.share_of(job.web, self.processes)
+        if self.resizer is not None:
+            web = web.model_copy(update={"lookahead": min(web.lookahead, _RESIZE_LOOKAHEAD)})
+        engine = engine_for(web)
         with pa.OSFile(slice_file, "rb") as source, pa.ipc.open_file(source) as reader:
             table = reader.read_all()
         columns = {name: table[name].to_pylist() for name in self.column_list}
