@@ -54,8 +54,8 @@ class RunningSandbox:
             "LAION_ASSETS_WEB_ALLOW_NETWORKS": "127.0.0.0/8",
             "LAION_ASSETS_WEB_NAMESERVERS": self.nameserver,
             # What answers at all on loopback answers soon: its slowest honest page takes 1.5 s.
-            "LAION_ASSETS_WEB_DEADLINE_S": "6",
-            "LAION_ASSETS_WEB_FIRST_BYTE_S": "4",
+            "LAION_ASSETS_WEB_DEADLINE_S": "4",
+            "LAION_ASSETS_WEB_FIRST_BYTE_S": "3",
             "LAION_HR_PARTS": str(self.spec.parts),
             "LAION_HR_ROWS": str(self.spec.rows),
         }

@@ -121,8 +121,8 @@ def test_the_environment_points_at_it(sandbox: RunningSandbox) -> None:
         "HF_HUB_DISABLE_XET": "1",
         "LAION_ASSETS_WEB_ALLOW_NETWORKS": "127.0.0.0/8",
         "LAION_ASSETS_WEB_NAMESERVERS": f"127.0.0.1:{sandbox.ports.dns}",
-        "LAION_ASSETS_WEB_DEADLINE_S": "6",
-        "LAION_ASSETS_WEB_FIRST_BYTE_S": "4",
+        "LAION_ASSETS_WEB_DEADLINE_S": "4",
+        "LAION_ASSETS_WEB_FIRST_BYTE_S": "3",
         "LAION_HR_PARTS": "3",
         "LAION_HR_ROWS": "6000",
     }
