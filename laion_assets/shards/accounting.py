@@ -32,8 +32,6 @@ class Accounting:
     image_bytes: int
     tar_bytes: int
     transferred_bytes: int
-    seconds: float
-    """Summed over the shards' own durations."""
     findings: tuple[str, ...]
     """What does not add up; empty when everything does."""
 
@@ -67,7 +65,6 @@ def account(lake: Lake, key: Sequence[str], part: str, planned: pl.DataFrame) ->
         image_bytes=sum(stats.image_bytes for stats in stats_of_all),
         tar_bytes=sum(stats.tar_bytes for stats in stats_of_all),
         transferred_bytes=sum(stats.transferred_bytes for stats in stats_of_all),
-        seconds=sum(stats.duration for stats in stats_of_all),
         findings=tuple(findings[:_MOST_FINDINGS]),
     )
 

@@ -71,6 +71,7 @@ def shard_assets(
         pipes: dg.PipesSubprocessClient,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
         import hashlib
+        import time
 
         from laion_assets.lake import scratch
         from laion_assets.shards.accounting import account
@@ -106,6 +107,7 @@ def shard_assets(
                 prepared.shards_removed,
                 sum(len(job.missing) for job in prepared.jobs),
             )
+            began = time.monotonic()
             if prepared.jobs:
                 try:
                     pipes.run(
@@ -120,7 +122,10 @@ def shard_assets(
                     raise
 
         books = account(store, key, part, planned)
-        digests = [stats.tar_sha256 + stats.parquet_sha256 for stats in read_shards(store, key, part).values()]
+        seconds = time.monotonic() - began
+        there = read_shards(store, key, part)
+        made = [there[shard] for job in prepared.jobs for shard in job.missing if shard in there]
+        digests = [stats.tar_sha256 + stats.parquet_sha256 for stats in there.values()]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(hashlib.sha256("".join(digests).encode()).hexdigest()),
             check_results=[accounting_result(books)],
@@ -133,8 +138,11 @@ def shard_assets(
                 "rows tried again": books.retried,
                 "tar bytes": books.tar_bytes,
                 "transferred bytes": books.transferred_bytes,
-                "images/s": books.images / books.seconds if books.seconds else 0.0,
+                "shards made": len(made),
+                "seconds": seconds,
+                "images/s": sum(stats.successes for stats in made) / seconds if made else 0.0,
                 "dagster/partition_row_count": books.images,
+                **{f"rows {word}": count for word, count in sorted(books.outcomes.items())},
                 "outcomes": _counts(books.outcomes, "outcome"),
                 "formats": _counts(books.formats, "format"),
                 "path": dg.MetadataValue.path(store.uri(key, part)),

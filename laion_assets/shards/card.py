@@ -34,6 +34,7 @@ def dataset_card(
     """
     front = {
         "pretty_name": f"{dataset} {subset.name}",
+        "license": "unknown",
         "size_categories": [size_category(index.images)],
         "task_categories": ["text-to-image", "image-to-text"],
         "tags": ["webdataset", "image-text", "laion-assets"],

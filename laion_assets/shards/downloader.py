@@ -21,7 +21,6 @@ from laion_assets.shards.shard_run import Resizing, ShardRun
 from laion_assets.shards.upstream import Downloader, Resizer
 from laion_assets.shards.writer import ShardWriter
 
-
 # The network is faster than a resizer, and what it brings waits in memory: 256 images are about 200 MB.
 _RESIZE_LOOKAHEAD = 256
 
