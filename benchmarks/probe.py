@@ -312,7 +312,7 @@ def main() -> None:
     counts = (
         {OURS: 6_000, PEER: 240, PLAIN: 400, LIMIT: 6_000}
         if arguments.quick
-        else {OURS: 20_000, PEER: 1_500, PLAIN: 3_000, LIMIT: 20_000}
+        else {OURS: 40_000, PEER: 1_500, PLAIN: 3_000, LIMIT: 40_000}
     )
     console = Console(width=max(150, Console().width))
 
