@@ -20,6 +20,7 @@ FOLDER = "kept_probes"
 
 # Opening a segment costs about as much as reading 10,000 rows of it.
 _MAX_SEGMENTS = 64
+_TRIES = 10
 
 
 @dataclass
@@ -43,11 +44,15 @@ class ProbeStore:
 
     def newest(self) -> pl.DataFrame:
         """The newest result of every URL, one row each."""
-        try:
-            return self._newest_of(self._segments())
-        except (OSError, LakeError, pl.exceptions.PolarsError):
-            # Another run compacted between our listing and our reading.
-            return self._newest_of(self._segments())
+        for _ in range(_TRIES):
+            segments = self._segments()
+            try:
+                return self._newest_of(segments)
+            except (OSError, LakeError, pl.exceptions.PolarsError):
+                # Another run compacted between our listing and our reading: what is listed now is not what was.
+                if all(self.lake.exists(self._uri(name)) for name in segments):
+                    raise
+        return self._newest_of(self._segments())
 
     def append(self, results: pl.DataFrame) -> None:
         """Keep more results; when this returns they survive a kill."""
