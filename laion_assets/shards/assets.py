@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from laion_assets.lake.resource import LakeResource
-from laion_assets.shards.checks import EVERY_ROW_ACCOUNTED
+from laion_assets.shards.checks import EVERY_ROW_ACCOUNTED, accounting_result
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
@@ -70,77 +70,45 @@ def shard_assets(
         web: WebResource,
         pipes: dg.PipesSubprocessClient,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
-        import hashlib
-        import time
+        from laion_assets.shards.job import DownloadError
+        from laion_assets.shards.part import download_part
 
-        from laion_assets.lake import scratch
-        from laion_assets.shards.accounting import account
-        from laion_assets.shards.checks import accounting_result
-        from laion_assets.shards.layout import read_shards
-        from laion_assets.shards.prepare import prepare
-        from laion_assets.shards.progress import read_failures
-        from laion_assets.subsets.plan import planned_rows, read_forecast, room_for
+        def carry_out(jobs: Sequence[str]) -> None:
+            command = [sys.executable, "-m", "laion_assets.shards.session"]
+            pipes.run(context=context, command=command, extras={"jobs": list(jobs)}).get_results()
 
         store, part = lake.open(), context.partition_key
-        planned = planned_rows(store, dataset, subset.name, part)
-        room = room_for(store, dataset, subset, read_forecast(store, dataset, subset.name))
-        if not room.fits:
-            raise dg.Failure(f"{part}: {room.sentence} Free some space or cap the subset, then plan again.")
-        folder = scratch.temporary_folder()
-        scratch.sweep(folder)
-        with scratch.private(folder) as own:
-            prepared = prepare(
+        try:
+            done = download_part(
                 store,
-                key,
+                dataset,
+                subset,
                 part,
-                planned,
                 spec=spec,
                 web=web.spec(),
                 minimum_side_px=minimum_side_px,
-                scratch=own,
+                carry_out=carry_out,
+                say=context.log.info,
                 retry=config.retry,
             )
-            context.log.info(
-                "%s planned rows, %s shards there, %s of another plan removed, %s to write",
-                planned.height,
-                prepared.shards_reused,
-                prepared.shards_removed,
-                sum(len(job.missing) for job in prepared.jobs),
-            )
-            began = time.monotonic()
-            if prepared.jobs:
-                try:
-                    pipes.run(
-                        context=context,
-                        command=[sys.executable, "-m", "laion_assets.shards.session"],
-                        extras={"jobs": [job.to_json() for job in prepared.jobs]},
-                    ).get_results()
-                except Exception as error:
-                    failures = [why for job in prepared.jobs for why in read_failures(job.folder).values()]
-                    if failures:
-                        raise dg.Failure(f"{part}: {failures[0]}. Run again: finished shards stay.") from error
-                    raise
-
-        books = account(store, key, part, planned)
-        seconds = time.monotonic() - began
-        there = read_shards(store, key, part)
-        made = [there[shard] for job in prepared.jobs for shard in job.missing if shard in there]
-        digests = [stats.tar_sha256 + stats.parquet_sha256 for stats in there.values()]
+        except DownloadError as error:
+            raise dg.Failure(str(error)) from error
+        books = done.books
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(hashlib.sha256("".join(digests).encode()).hexdigest()),
+            data_version=dg.DataVersion(done.digest),
             check_results=[accounting_result(books)],
             metadata={
                 "planned rows": books.planned,
                 "images": books.images,
                 "yield": books.images / books.planned if books.planned else 0.0,
                 "shards": books.shards,
-                "shards reused": prepared.shards_reused,
+                "shards reused": done.prepared.shards_reused,
+                "shards made": done.shards_made,
                 "rows tried again": books.retried,
                 "tar bytes": books.tar_bytes,
                 "transferred bytes": books.transferred_bytes,
-                "shards made": len(made),
-                "seconds": seconds,
-                "images/s": sum(stats.successes for stats in made) / seconds if made else 0.0,
+                "seconds": done.seconds,
+                "images/s": done.images_per_s,
                 "dagster/partition_row_count": books.images,
                 **{f"rows {word}": count for word, count in sorted(books.outcomes.items())},
                 "outcomes": _counts(books.outcomes, "outcome"),

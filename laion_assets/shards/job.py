@@ -16,6 +16,10 @@ STOP_FILE = "stop"
 """In the scratch folder: workers begin no further shard once it is there."""
 
 
+class DownloadError(RuntimeError):
+    """Shards are missing after a download; the message says which, why, and what to do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """Planned rows of one part to be turned into shards."""

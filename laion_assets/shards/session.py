@@ -17,7 +17,7 @@ from typing import Any
 
 from laion_assets.lake.lake import Lake
 from laion_assets.shards import process
-from laion_assets.shards.job import STOP_FILE, Job
+from laion_assets.shards.job import STOP_FILE, DownloadError, Job
 from laion_assets.shards.layout import read_shards, shard_name
 from laion_assets.shards.progress import read_failures, read_progress, say_failure
 
@@ -34,10 +34,6 @@ _LOOK_EVERY_S = 1.0
 _SAY_EVERY_S = 3.0
 
 Say = Callable[[str], object]
-
-
-class DownloadError(RuntimeError):
-    """Shards are missing after a download; the message says which, why, and what to do."""
 
 
 def run(job: Job, say: Say) -> None:

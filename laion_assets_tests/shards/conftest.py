@@ -205,7 +205,8 @@ import resource, sys
 from pathlib import Path
 from laion_assets.shards import process
 from laion_assets.shards.job import Job
-from laion_assets.shards.session import DownloadError, run
+from laion_assets.shards.job import DownloadError
+from laion_assets.shards.session import run
 process.die_with_parent()
 if int(sys.argv[2]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

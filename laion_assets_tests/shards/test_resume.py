@@ -15,9 +15,8 @@ import pytest
 from aiohttp import web
 
 from laion_assets.shards.index import manifest, read_index
-from laion_assets.shards.job import Job
+from laion_assets.shards.job import DownloadError, Job
 from laion_assets.shards.layout import read_shards
-from laion_assets.shards.session import DownloadError
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets_tests.shards.conftest import (
     KEY,
@@ -130,8 +129,9 @@ def test_killed_at_random_points_it_ends_with_the_same_manifest(
     assert manifest_of(unhurried) == manifest_of(undisturbed)
     assert unhurried.accounts().balanced
     assert len(visible(unhurried)) == 18
-    hidden = [path.name for path in unhurried.path("").iterdir() if path.name.startswith(".")]
-    assert hidden == []
+    # A writer killed before it could lock its folder leaves it empty; the lake sweeps such a folder after a minute.
+    hidden = [path for path in unhurried.path("").iterdir() if path.name.startswith(".")]
+    assert [path for folder in hidden for path in folder.rglob("*")] == []
 
 
 def test_a_killed_worker_ends_the_run_and_its_shard_is_made_by_the_next(
