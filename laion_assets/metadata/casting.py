@@ -97,9 +97,10 @@ def _whole(value: pl.Expr, wanted: pl.DataType) -> pl.Expr:
 def _decoded(values: pl.Series) -> pl.Series:
     """Bytes as text, null where they are not UTF-8."""
     try:
-        return values.cast(pl.String)
+        decoded: pl.Series = values.cast(pl.String)
     except pl.exceptions.PolarsError:
-        return pl.Series(values.name, [_text(value) for value in values], dtype=pl.String)
+        decoded = pl.Series(values.name, [_text(value) for value in values], dtype=pl.String)
+    return decoded
 
 
 def _text(value: bytes | None) -> str | None:
