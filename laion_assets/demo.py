@@ -26,6 +26,8 @@ from laion_assets.terminal import Display, Stage, stderr_into
 DATASET = "laion_hr"
 SUBSET = "vlm_1024"
 RESULTS = ("report.html", f"{DATASET}_analysis.png", f"{DATASET}_sample_analysis.csv")
+# Few large parts rather than many small ones: each part of a download waits once for the servers that stall.
+SANDBOX = SandboxSpec(parts=4, rows_per_part=8000)
 LOG = "demo.log"
 INTERRUPTED_EXIT_CODE = 130
 
@@ -48,7 +50,7 @@ def run_demo(home: Home, console: Console, *, spec: SandboxSpec | None = None) -
     try:
         with contextlib.ExitStack() as stack:
             with display.stage("start the sandbox") as stage:
-                sandbox = stack.enter_context(start_sandbox(spec or SandboxSpec(), cache=home.sandbox_cache))
+                sandbox = stack.enter_context(start_sandbox(spec or SANDBOX, cache=home.sandbox_cache))
                 stage.conclude(f"hub at {sandbox.hub_url}, {sandbox.spec.hosts} web hosts on port {sandbox.web_port}")
             home.enter(sandbox.environment)
             with stderr_into(home.folder / LOG):

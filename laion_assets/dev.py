@@ -13,6 +13,7 @@ import dagster as dg
 from rich.console import Console
 
 from laion_assets.definitions import defs as load_definitions
+from laion_assets.demo import SANDBOX
 from laion_assets.home import PROJECT_ROOT, Home
 from laion_assets.registration import register_parts
 from laion_assets.sandbox.spec import SandboxSpec
@@ -40,7 +41,7 @@ def run_dev(
     if _is_taken(host, port):
         console.print(f"[red]{host}:{port} is in use.[/red] Choose another: make dev PORT={port + 1}")
         return 1
-    with _sandbox_unless(source, home, console, spec or SandboxSpec()):
+    with _sandbox_unless(source, home, console, spec or SANDBOX):
         home.enter({SOURCE_VARIABLE: source} if source else None)
         with dg.DagsterInstance.get() as instance:
             try:

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = os.environ.get("LAION_ASSETS_PICTURES")
-PARTS, ROWS_PER_PART, PORT = (8, 4000, 18080) if PICTURES else (2, 1500, 0)
+PARTS, ROWS_PER_PART, PORT = (4, 8000, 18080) if PICTURES else (2, 1500, 0)
 READY_S = 90
 LAUNCHED_S = 120
 # Without these a browser looks up its maker's hosts at every start.
