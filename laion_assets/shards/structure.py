@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 # A marker in JPEG's entropy-coded data: FF, not followed by 00 (a stuffed FF), D0-D7 (restarts) or more FF (fill).
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_JPEG_END = b"\xff\xd9"
 _PNG_SIGNATURE_BYTES = 8
 
 
@@ -82,6 +83,8 @@ def _jpeg(body: bytes) -> Structure:
             return CutOff("no end marker") if at + 2 > end else Broken(f"a segment of {length} bytes at byte {at}")
         at += length
         if marker == 0xDA:
+            if at < end and body.endswith(_JPEG_END):  # nearly all do, and nothing before it would say otherwise
+                return Whole()
             found = _JPEG_MARKER.search(body, at)
             if found is None:
                 return CutOff("no end marker")
@@ -91,7 +94,8 @@ def _jpeg(body: bytes) -> Structure:
 
 def _png(body: bytes) -> Structure:
     """PNG (ISO 15948): chunks with a length and a CRC, IDAT among them, up to IEND."""
-    at, has_data = _PNG_SIGNATURE_BYTES, False
+    at, has_data = _JPEG_END = b"\xff\xd9"
+_PNG_SIGNATURE_BYTES, False
     view = memoryview(body)
     while True:
         if at + 12 > len(body):
