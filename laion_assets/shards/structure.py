@@ -94,8 +94,7 @@ def _jpeg(body: bytes) -> Structure:
 
 def _png(body: bytes) -> Structure:
     """PNG (ISO 15948): chunks with a length and a CRC, IDAT among them, up to IEND."""
-    at, has_data = _JPEG_END = b"\xff\xd9"
-_PNG_SIGNATURE_BYTES, False
+    at, has_data = _PNG_SIGNATURE_BYTES, False
     view = memoryview(body)
     while True:
         if at + 12 > len(body):
