@@ -60,13 +60,12 @@ from laion_assets.probes.probe import probe_sample
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
 from laion_assets.web.spec import WebSpec
-import laion_assets.web.client, uvloop
 asked = json.load(sys.stdin)
 run = probe_sample(
     pl.DataFrame({"url": asked["urls"]}),
     # The defaults for the open web, politeness included; only the sandbox's addresses are let in.
     web=WebSpec(allow_networks=("127.0.0.0/8",), tls_ca_file=asked["ca"]),
-    spec=ProbeSpec(),
+    spec=ProbeSpec(processes=asked["cores"]),
     store=ProbeStore(Lake(asked["folder"]), ["bench", "dimension_probes"]),
 )
 rows = run.frame.select("url", "true_width", "true_height", "bytes_read", "file_bytes", "outcome").rows()

@@ -56,6 +56,7 @@ class RunningSandbox:
             # What answers at all on loopback answers soon: its slowest honest page takes 1.5 s.
             "LAION_ASSETS_WEB_DEADLINE_S": "4",
             "LAION_ASSETS_WEB_FIRST_BYTE_S": "3",
+            "LAION_ASSETS_WEB_DNS_S": "2",
             "LAION_HR_PARTS": str(self.spec.parts),
             "LAION_HR_ROWS": str(self.spec.rows),
         }

@@ -342,6 +342,9 @@ class GuardedClient:
             ours = journey.waits_for == AN_ADDRESS
             outcome = Outcome.RESOLVER_FAILED if ours else Outcome.TIMED_OUT
             result = Failure(outcome, f"gave up waiting for {journey.waits_for}")
+            if ours and journey.failure is not None and journey.failure.outcome is outcome:
+                # The resolver already said what ails it; that a later try was cut short adds nothing.
+                result = journey.failure
         except Exception as error:  # noqa: BLE001 - whatever it is, this URL has one outcome and the others go on
             result = explain(error)
         now = self._loop.time()

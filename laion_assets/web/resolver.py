@@ -127,15 +127,21 @@ class GuardedResolver(aiohttp.abc.AbstractResolver):
             async with timeout(self._timeout_s):
                 return self._remember(host, await self._ask_ares(host))
         except (TimeoutError, asyncio.TimeoutError):
-            return self._failed(Outcome.RESOLVER_FAILED, f"no answer about {host} within {self._timeout_s:g} s")
+            return self._failed(Outcome.RESOLVER_FAILED, self._no_answer(host))
         except aiodns.error.DNSError as error:
             number = error.args[0] if error.args else None
+            if number == ares.ARES_ETIMEOUT:
+                # Whether its clock or ours rings first is chance, and no reason for two ways of saying it.
+                return self._failed(Outcome.RESOLVER_FAILED, self._no_answer(host))
             text = f"{host}: {error.args[1] if len(error.args) > 1 else error}"
             if number in _NO_VALID_NAME:
                 return self._remember(host, self._failed(Outcome.INVALID_URL, text))
             return self._failed(Outcome.RESOLVER_FAILED, text)
         except (pycares.AresError, UnicodeError, ValueError) as error:
             return self._failed(Outcome.RESOLVER_FAILED, f"{host}: {error}")
+
+    def _no_answer(self, host: str) -> str:
+        return f"no answer about {host} within {self._timeout_s:g} s"
 
     async def _ask_ares(self, host: str) -> _Known:
         kinds = ("A", "AAAA") if self._has_ipv6 else ("A",)

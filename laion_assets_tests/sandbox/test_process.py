@@ -123,6 +123,7 @@ def test_the_environment_points_at_it(sandbox: RunningSandbox) -> None:
         "LAION_ASSETS_WEB_NAMESERVERS": f"127.0.0.1:{sandbox.ports.dns}",
         "LAION_ASSETS_WEB_DEADLINE_S": "4",
         "LAION_ASSETS_WEB_FIRST_BYTE_S": "3",
+        "LAION_ASSETS_WEB_DNS_S": "2",
         "LAION_HR_PARTS": "3",
         "LAION_HR_ROWS": "6000",
     }

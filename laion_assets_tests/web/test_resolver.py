@@ -312,3 +312,16 @@ def test_a_deadline_that_ends_while_a_name_is_asked_blames_the_resolver(run: Run
     answer = run(main())
     assert answer.outcome is Outcome.RESOLVER_FAILED
     assert "the address of its host" in (answer.error or "")
+
+
+@pytest.mark.both_loops
+def test_a_later_try_that_the_deadline_cuts_short_leaves_what_the_first_one_found(run: Run[Answer]) -> None:
+    async def main() -> Answer:
+        async with serve_names(lambda *_: None) as names:
+            spec = WebSpec(nameservers=(names.address,), dns_s=0.8, deadline_s=1.5, attempts=5)
+            async with GuardedClient(spec) as client:
+                return await client.fetch("http://silent.example/")
+
+    answer = run(main())
+    assert answer.outcome is Outcome.RESOLVER_FAILED
+    assert answer.error == "no answer about silent.example within 0.8 s"
