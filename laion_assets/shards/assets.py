@@ -50,7 +50,7 @@ def shard_assets(
         kinds={"img2dataset", "webdataset"},
         owners=OWNERS,
         pool="download",
-        code_version=f"1-{spec.digest()}-{minimum_side_px}",
+        code_version=f"2-{spec.digest()}-{minimum_side_px}",
         check_specs=[
             dg.AssetCheckSpec(
                 EVERY_ROW_ACCOUNTED,

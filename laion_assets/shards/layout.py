@@ -1,9 +1,12 @@
 """Names and numbers of the files a shard consists of, and what its stats file says.
 
 img2dataset's layout: ``00000.tar``, ``00000.parquet``, ``00000_stats.json``. The stats file appears last, so a shard
-with one is complete, and a shard without one does not exist.
+with one is complete, and a shard without one does not exist. Only keys differ: img2dataset's begin anew in each folder,
+ours begin with the part, so that shards of several parts can be read, merged or unpacked together.
 """
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +16,16 @@ from laion_assets.lake.lake import Lake
 SHARD_DIGITS = 5
 """img2dataset's ``oom_shard_count``: shard numbers are written with so many digits."""
 
+SHARD_COLUMNS = (
+    *("key", "status", "error_message", "width", "height", "original_width", "original_height"),
+    *("outcome", "format", "file_bytes", "http_status"),
+)
+"""Columns of a shard's parquet that say what became of a row: img2dataset's first, then ours."""
+
 _STATS = "_stats.json"
+# A tar's name field has 100 bytes; digits and suffix take up to 20 of them.
+_LONGEST_PREFIX = 64
+_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def shard_name(shard: int) -> str:
@@ -25,6 +37,17 @@ def shard_files(shard: int) -> tuple[str, str, str]:
     """Tar, parquet and stats file of a shard, in the order in which they become visible."""
     name = shard_name(shard)
     return f"{name}.tar", f"{name}.parquet", f"{name}{_STATS}"
+
+
+def key_prefix(part: str) -> str:
+    """What the keys of a part's samples begin with: its own key, where that is fit for a file name without dots.
+
+    Where it is not, what is not fit is replaced and a digest keeps parts apart: webdataset ends a key at the first dot.
+    """
+    fit = _NOT_IN_KEYS.sub("_", part)
+    if fit == part and len(part) <= _LONGEST_PREFIX:
+        return part
+    return f"{fit[: _LONGEST_PREFIX - 9]}_{hashlib.sha256(part.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,15 @@ import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.shards.job import Job
-from laion_assets.shards.layout import delete_shard, read_shards
+from laion_assets.shards.layout import SHARD_COLUMNS, delete_shard, read_shards
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.spec import WebSpec
 
 RETRYABLE = [outcome.value for outcome in Outcome if outcome.retryable]
 _NOT_IN_JSON = ("url", "caption", "score")
+# Raised when the same rows under the same limits make other shards. 2: keys begin with the part.
+_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def prepare(
         retry: begin another round with the rows that failed in a retryable way, once all others are done.
     """
     there = read_shards(lake, key, part)
-    content = _content_of(spec, minimum_side_px)
+    planned = _renamed(planned, spec)
+    content = _content_of(spec, minimum_side_px, planned.columns)
     base = _round(0, planned, 0, spec.rows_per_shard, content)
     rounds = [base]
     # A retry begins when all first tries are done; once any of these has to be made again, it is worth nothing.
@@ -137,9 +140,16 @@ def _end(rounds: Sequence[Round]) -> int:
     return sum(len(one.digests) for one in rounds)
 
 
-def _content_of(spec: ShardsSpec, minimum_side_px: int) -> bytes:
+def _content_of(spec: ShardsSpec, minimum_side_px: int, columns: Sequence[str]) -> bytes:
     """Everything but the rows that decides what a shard holds."""
-    return json.dumps([spec.content(), minimum_side_px], sort_keys=True).encode()
+    return json.dumps([_FORMAT_VERSION, spec.content(), minimum_side_px, list(columns)], sort_keys=True).encode()
+
+
+def _renamed(rows: pl.DataFrame, spec: ShardsSpec) -> pl.DataFrame:
+    """Published columns under names a shard does not need for its own: ``key`` becomes ``published_key``."""
+    verified = spec.verify_hash.column if spec.verify_hash else None
+    taken = [name for name in rows.columns if name in SHARD_COLUMNS and name != verified]
+    return rows.rename({name: f"published_{name}" for name in taken})
 
 
 def _stored_rounds(lake: Lake, key: Sequence[str], part: str) -> Iterator[pl.DataFrame]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from laion_assets.shards.job import Job
 from laion_assets.shards.judge import OPTED_OUT_ERROR, Limits, Verdict, judge
-from laion_assets.shards.layout import SHARD_DIGITS
+from laion_assets.shards.layout import SHARD_DIGITS, key_prefix
 from laion_assets.shards.ordered import Finished, InOrder
 from laion_assets.shards.progress import ShardProgress
 from laion_assets.shards.spec import SUFFIXES
@@ -53,6 +53,7 @@ class ShardRun:
         self._job, self._spec, self._shard, self._columns = job, job.spec, shard, columns
         self._writer, self._progress, self._resizing = writer, progress, resizing
         self._limits = Limits.of(job.spec, job.minimum_side_px)
+        self._key_prefix = key_prefix(job.part)
         self._key_digits = math.ceil(math.log10(job.spec.rows_per_shard))
         self._expected = columns[job.spec.verify_hash.kind] if job.spec.verify_hash else None
         self._order = InOrder(memory_bytes=job.spec.memory_mb * 1_000_000, spill=spill)
@@ -157,7 +158,7 @@ class ShardRun:
 
     def _write_row(self, finished: Finished) -> None:
         verdict, spec = finished.verdict, self._spec
-        key = compute_key(finished.index, self._shard, self._key_digits, SHARD_DIGITS)
+        key = f"{self._key_prefix}_{compute_key(finished.index, self._shard, self._key_digits, SHARD_DIGITS)}"
         meta: dict[str, Any] = {name: _plain(values[finished.index]) for name, values in self._columns.items()}
         caption, kept = meta["caption"], finished.image is not None
         meta |= {

@@ -36,11 +36,11 @@ def test_originals_are_kept_byte_for_byte_under_the_suffix_of_their_true_format(
     with tarfile.open(downloads.path("00000.tar")) as tar:
         members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
     assert sorted(members) == sorted(
-        f"00000000{index}.{suffix}" for index, image in enumerate(bodies) for suffix in (image, "txt", "json")
+        f"{PART}_00000000{index}.{suffix}" for index, image in enumerate(bodies) for suffix in (image, "txt", "json")
     )
     for index, (suffix, body) in enumerate(bodies.items()):
-        assert members[f"00000000{index}.{suffix}"] == body
-        assert members[f"00000000{index}.txt"].decode() == f"picture {index}"
+        assert members[f"{PART}_00000000{index}.{suffix}"] == body
+        assert members[f"{PART}_00000000{index}.txt"].decode() == f"picture {index}"
 
 
 def test_the_format_is_img2datasets(downloads: Downloads, small_web: SmallWeb) -> None:
@@ -59,11 +59,11 @@ def test_the_format_is_img2datasets(downloads: Downloads, small_web: SmallWeb) -
         rows.columns
     )
     assert rows["status"].to_list() == ["success", "failed_to_download"]
-    assert rows["key"].to_list() == ["000000000", "000000001"]
+    assert rows["key"].to_list() == [f"{PART}_000000000", f"{PART}_000000001"]
     assert rows.select("width", "height", "original_width", "original_height").row(0) == (1100, 1040, 1100, 1040)
     assert rows.select("width", "sha256").row(1) == (None, None)
     with tarfile.open(downloads.path("00000.tar")) as tar:
-        told = json.loads(tar.extractfile("000000000.json").read())  # type: ignore[union-attr]
+        told = json.loads(tar.extractfile(f"{PART}_000000000.json").read())  # type: ignore[union-attr]
     assert told == rows.row(0, named=True)
 
 
@@ -105,9 +105,9 @@ def test_captions_and_urls_never_become_names_or_paths(downloads: Downloads, sma
     small_web.bodies["x.tar"] = body
     downloads.run(planned_of(urls, captions=captions))
     with tarfile.open(downloads.path("00000.tar")) as tar:
-        assert {name.split(".")[0] for name in tar.getnames()} <= {f"00000000{index}" for index in range(5)}
+        assert {name.split(".")[0] for name in tar.getnames()} <= {f"{PART}_00000000{index}" for index in range(5)}
         for index in range(4):
-            text = tar.extractfile(f"00000000{index}.txt").read().decode()  # type: ignore[union-attr]
+            text = tar.extractfile(f"{PART}_00000000{index}.txt").read().decode()  # type: ignore[union-attr]
             assert text == captions[index]
     written = {path.relative_to(downloads.root) for path in downloads.root.rglob("*") if path.is_file()}
     assert {str(path.parent) for path in written} == {f"lake/d/s/shards/{PART}"}

@@ -80,7 +80,7 @@ def read_with(folder: Path, library: str, home: Path) -> str:
 
 
 EVERY_IMAGE = [
-    (f"{index // 6:05d}{index % 6}", (1100, 1040), f"<b>caption</b> {index} ---", 1100) for index in range(8)
+    (f"{PART}_{index // 6:05d}{index % 6}", (1100, 1040), f"<b>caption</b> {index} ---", 1100) for index in range(8)
 ]
 
 
