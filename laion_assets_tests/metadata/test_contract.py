@@ -157,3 +157,19 @@ def test_the_faces_of_the_room_import_no_great_expectations() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_great_expectations_imports_for_others_is_not_loaded_and_still_works_when_used() -> None:
+    code = """
+import sys
+from laion_assets.metadata.gx_engine import load
+load()
+print(sorted({"altair", "scipy.stats", "boto3"} & set(sys.modules)))
+from great_expectations.compatibility import aws
+from great_expectations.expectations.core import expect_column_kl_divergence_to_be_less_than as divergence
+print(divergence.stats.entropy([0.25] * 4, base=2), divergence.alt.Chart.__module__.split(".")[0])
+import boto3, scipy.stats
+print(aws.boto3.Session is boto3.Session, scipy.stats.entropy is divergence.stats.entropy)
+"""
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["[]", "2.0 altair", "True True"]
