@@ -28,6 +28,10 @@ class RunFailedError(RuntimeError):
     """A run that did not succeed; the message names the asset, the part and the first error."""
 
 
+class BlockedError(RunFailedError):
+    """A run that made its assets, and a blocking check says not to use them."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One run a pipeline may need: a job, at one part where the job is partitioned."""
@@ -57,7 +61,8 @@ class Pipeline:
         """Run one job and wait for it, passing on what its assets log.
 
         Raises:
-            RunFailedError: when a step or a blocking check failed.
+            BlockedError: when a blocking check failed.
+            RunFailedError: when a step failed.
         """
         job = self._definitions.resolve_job_def(work.job)
         run_id = make_new_run_id()
@@ -71,7 +76,7 @@ class Pipeline:
                 raise_on_error=False,
             )
         if failed := failed_blocking_checks(result):
-            raise RunFailedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
+            raise BlockedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
         if not result.success:
             raise RunFailedError(self._first_error(work, run_id))
 

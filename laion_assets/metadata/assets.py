@@ -110,6 +110,7 @@ def metadata_assets(
                     raw, part=part, file=raw_uri.rsplit("/", 1)[-1], columns=columns, scratch=valid_path.parent
                 ) as table:
                     profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
+                    published_as = table.mapped.canonical
                 part_files.write(profile, profile_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
         except MetadataError as error:
@@ -159,6 +160,7 @@ def metadata_assets(
                 "seconds": seconds,
                 "rows_per_second": figures["rows_in"] / seconds,
                 "flags": _rule_table(figures, book, "flag"),
+                "columns": _columns_table(published_as),
                 "data_docs": _link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
                 **_file_metadata(uris[2], valid_file),
             },
@@ -268,6 +270,11 @@ def _rule_table(figures: dict[str, Any], book: Rulebook, severity: str) -> dg.Me
     ]
     schema = dg.TableSchema([dg.TableColumn("rule"), dg.TableColumn("rows", "int"), dg.TableColumn("reason")])
     return dg.MetadataValue.table(records, schema)
+
+
+def _columns_table(published_as: Mapping[str, str]) -> dg.MetadataValue:
+    records = [dg.TableRecord({"column": name, "published as": found}) for name, found in published_as.items()]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn("column"), dg.TableColumn("published as")]))
 
 
 def _counts_table(counts: list[dict[str, Any]], rows: int) -> dg.MetadataValue:
