@@ -20,15 +20,31 @@ class Column:
 
 
 CANONICAL_COLUMNS: tuple[Column, ...] = (
-    Column("url", pl.String(), "where the image is published", ("url", "image_url", "img_url", "link"), required=True),
+    Column(
+        "url",
+        pl.String(),
+        "where the image is published",
+        ("url", "image_url", "img_url", "link"),
+        required=True,
+    ),
     Column(
         "caption",
         pl.String(),
         "the text published with it",
-        ("text", "caption", "alt", "alt_text", "top_caption", "prompt"),
+        ("text", "caption", "alt", "alt_text", "top_caption", "prompt", "title", "description"),
     ),
-    Column("declared_width", pl.Int32(), "width in px as the publisher says", ("width", "original_width")),
-    Column("declared_height", pl.Int32(), "height in px as the publisher says", ("height", "original_height")),
+    Column(
+        "declared_width",
+        pl.Int32(),
+        "width in px as the publisher says",
+        ("width", "original_width", "image_width", "w"),
+    ),
+    Column(
+        "declared_height",
+        pl.Int32(),
+        "height in px as the publisher says",
+        ("height", "original_height", "image_height", "h"),
+    ),
     Column(
         "similarity",
         pl.Float64(),

@@ -70,7 +70,7 @@ def test_names_of_the_yaml_come_first() -> None:
 _NO_URL = "no column for 'url' (looked for 'url' or 'image_url' or 'img_url' or 'link'). Found"
 _NO_CAPTION = (
     "no column for 'caption' (looked for 'caption_en' or 'text' or 'caption' or 'alt' or 'alt_text' or 'top_caption' "
-    "or 'prompt'). Found"
+    "or 'prompt' or 'title' or 'description'). Found"
 )
 _MAP = "Map it in defs.yaml under columns:"
 
