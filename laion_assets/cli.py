@@ -1,4 +1,4 @@
-"""The command line: ``laion-assets demo | dev | sandbox``.
+"""The command line: ``laion-assets demo | analyze | dev | sandbox``.
 
 Parses, calls, prints one sentence when something cannot be done. The work is elsewhere.
 """
@@ -37,6 +37,55 @@ def demo(home: Path) -> None:
 
 
 @main.command()
+@click.argument("source")
+@click.option("--sample", default=10_000, show_default=True, help="Rows to probe; more later reuses what is known.")
+@click.option("--seed", default=0, show_default=True, help="Samples of one seed are nested.")
+@click.option("--requirement", default=1024, show_default=True, help="Side in px that images must have.")
+@click.option("--declared-only", is_flag=True, help="Do not ask the web: report what the metadata declares.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="NAME=COLUMN,…",
+    help="Where guessing is wrong: url=…,caption=…,width=…; url=#1 is the first column of a file without a header.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for the results and what they are made from.  [default: analysis/<name of the source>]",
+)
+def analyze(
+    *,
+    source: str,
+    sample: int,
+    seed: int,
+    requirement: int,
+    declared_only: bool,
+    columns: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Report on the images behind any table of links.
+
+    SOURCE is a parquet, CSV, TSV or JSON lines file, a folder of them, hf://datasets/<repo>, s3://bucket/…, or
+    https://….
+    """
+    from laion_assets.analyze.command import run_analyze
+
+    sys.exit(
+        run_analyze(
+            source,
+            Console(highlight=False),
+            sample=sample,
+            seed=seed,
+            requirement_px=requirement,
+            declared_only=declared_only,
+            columns=columns,
+            out=out,
+        )
+    )
+
+
+@main.command()
 @click.option(
     "--source", default=None, help="Where the real parts are: hf://datasets/<repo>, s3://, https://, a folder."
 )
@@ -58,8 +107,8 @@ def dev(source: str | None, home: Path | None, host: str, port: int) -> None:
 
 @main.command()
 @click.option("--seed", default=0, show_default=True, help="Another seed is another internet.")
-@click.option("--parts", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Published parts.")
-@click.option("--rows-per-part", default=4000, show_default=True, type=click.IntRange(1), help="Rows in each part.")
+@click.option("--parts", default=4, show_default=True, type=click.IntRange(1, 10_000), help="Published parts.")
+@click.option("--rows-per-part", default=8000, show_default=True, type=click.IntRange(1), help="Rows in each part.")
 @click.option("--port", default=18080, show_default=True, help="First of four ports; 0 takes any free ones.")
 @click.option("--no-faults", is_flag=True, help="Every link works and tells the truth.")
 @click.option(
