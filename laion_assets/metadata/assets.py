@@ -161,7 +161,7 @@ def metadata_assets(
                 "rows_per_second": figures["rows_in"] / seconds,
                 "flags": _rule_table(figures, book, "flag"),
                 "columns": _columns_table(published_as),
-                "data_docs": _link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
+                "data_docs": lake.link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
                 **_file_metadata(uris[2], valid_file),
             },
             data_version=dg.DataVersion(valid_file.sha256),
@@ -233,11 +233,6 @@ def published_uri(lake: Lake, dataset: str, part: str) -> str:
         if is_file_of_part(name, part):
             return lake.uri([dataset, "raw_metadata"], name)
     raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
-
-
-def _link(uri: str) -> dg.MetadataValue:
-    """Where the contract's page will be once the check has run."""
-    return dg.MetadataValue.url(uri if "://" in uri else f"file://{uri}")
 
 
 def _file_metadata(uri: str, written: WrittenFile) -> dict[str, dg.MetadataValue]:

@@ -78,9 +78,8 @@ def metadata_checks(
         if "contract" in chosen:
             started = time.monotonic()
             finding, docs_uri = _contract(store, profile, book, expectations, profile_key, part)
-            link = docs_uri if "://" in docs_uri else f"file://{docs_uri}"
             extra: dict[str, dg.MetadataValue] = {
-                "data_docs": dg.MetadataValue.url(link),
+                "data_docs": lake.link(docs_uri),
                 "data_docs_path": dg.MetadataValue.path(docs_uri),
                 "seconds": dg.MetadataValue.float(time.monotonic() - started),
             }

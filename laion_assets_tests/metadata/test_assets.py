@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.pages import serve_pages
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata.assets import duplicate_assets, metadata_assets
 from laion_assets.metadata.checks import metadata_checks
@@ -38,7 +41,7 @@ def _tables_alone() -> dg.AssetSelection:
 class Platform:
     """The assets and checks of this room on a lake, with one asset downstream of each validated part."""
 
-    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+    def __init__(self, folder: Path, instance: dg.DagsterInstance, *, pages_url: str = "") -> None:
         self.folder, self.instance = folder / "laion_hr", instance
         self.raw.mkdir(parents=True)
         expectations = ExpectationsSpec(parts=3, rows=1500)
@@ -60,7 +63,7 @@ class Platform:
                 dg.define_asset_job("tables", _tables_alone()),
                 dg.define_asset_job("duplicates", dg.AssetSelection.assets(_key("duplicate_urls"))),
             ],
-            resources={"lake": LakeResource(base_uri=str(folder))},
+            resources={"lake": LakeResource(base_uri=str(folder), pages_url=pages_url)},
         )
 
     @property
@@ -152,9 +155,22 @@ def test_all_checks_of_a_part_are_stored_for_its_partition(platform: Platform) -
     table = found["contract"].metadata["expectations"]
     assert isinstance(table, dg.TableMetadataValue)
     assert len(table.records) == 33
-    link = found["contract"].metadata["data_docs"].value
-    assert link == f"file://{platform.folder}/metadata_profile/contract/part-00000.html"
-    assert Path(str(link).removeprefix("file://")).read_text().count("share_url_missing") >= 1
+
+
+def test_the_data_docs_open_from_a_link_in_the_asset_and_in_its_check(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    with dg.DagsterInstance.ephemeral() as instance, serve_pages(Lake(str(lake))) as address:
+        platform = Platform(lake, instance, pages_url=address)
+        platform.publish(_KEYS[0], _part(0))
+        result = platform.run(_KEYS[0])
+        links = [
+            _check(result, "contract").metadata["data_docs"],
+            dg.MetadataValue.url(str(_metadata(result, "validated_metadata")["data_docs"])),
+        ]
+        for link in links:
+            assert isinstance(link, dg.UrlMetadataValue)
+            with urllib.request.urlopen(str(link.value), timeout=60) as page:  # noqa: S310 (ours, on loopback)
+                assert "share_url_missing" in page.read().decode()
 
 
 def test_a_broken_contract_blocks_what_is_downstream_of_its_part_and_no_other(platform: Platform) -> None:
