@@ -26,8 +26,6 @@ from laion_assets.terminal import Display, Stage, stderr_into
 DATASET = "laion_hr"
 SUBSET = "vlm_1024"
 RESULTS = ("report.html", f"{DATASET}_analysis.png", f"{DATASET}_sample_analysis.csv")
-# Few large parts rather than many small ones: each part of a download waits once for the servers that stall.
-SANDBOX = SandboxSpec(parts=4, rows_per_part=8000)
 LOG = "demo.log"
 INTERRUPTED_EXIT_CODE = 130
 
@@ -50,7 +48,7 @@ def run_demo(home: Home, console: Console, *, spec: SandboxSpec | None = None) -
     try:
         with contextlib.ExitStack() as stack:
             with display.stage("start the sandbox") as stage:
-                sandbox = stack.enter_context(start_sandbox(spec or SANDBOX, cache=home.sandbox_cache))
+                sandbox = stack.enter_context(start_sandbox(spec or SandboxSpec(), cache=home.sandbox_cache))
                 stage.conclude(f"hub at {sandbox.hub_url}, {sandbox.spec.hosts} web hosts on port {sandbox.web_port}")
             home.enter(sandbox.environment)
             with stderr_into(home.folder / LOG):
@@ -71,7 +69,7 @@ def run_demo(home: Home, console: Console, *, spec: SandboxSpec | None = None) -
 def _materialise(home: Home, display: Display) -> Lake:
     with display.stage("load the definitions") as stage:
         from laion_assets.definitions import defs
-        from laion_assets.registration import register_parts
+        from laion_assets.registration import datasets, register_parts
 
         definitions = defs()
         stage.conclude(f"{len(definitions.resolve_asset_graph().get_all_asset_keys())} assets")
@@ -80,7 +78,8 @@ def _materialise(home: Home, display: Display) -> Lake:
         pipeline = Pipeline(definitions, instance=instance, lake=lake)
         pipeline.close_abandoned_runs()
         with display.stage("discover the parts") as stage:
-            listing = register_parts(definitions, instance)[DATASET]
+            dataset = next(one for one in datasets(definitions) if one.name == DATASET)
+            listing = register_parts(dataset, instance)
             published = {part.key: part.sha256 or "" for part in listing.parts}
             stage.conclude(f"{len(published)} parts at revision {(listing.revision or 'unknown')[:12]}")
         keys = sorted(published)
@@ -111,8 +110,9 @@ def _run(pipeline: Pipeline, display: Display, title: str, works: Sequence[Work]
 
 
 def _speaker(stage: Stage, work: Work) -> Callable[[str], None]:
+    # Messages of an asset mostly name its part already.
     prefix = f"{work.part}: " if work.part else ""
-    return lambda message: stage.say(prefix + message)
+    return lambda message: stage.say(prefix + message.removeprefix(prefix))
 
 
 def _copy_results(lake: Lake, folder: Path) -> None:

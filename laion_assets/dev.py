@@ -1,24 +1,25 @@
 """The Dagster UI on this machine, with the sandbox beside it or pointed at a source of one's own."""
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
+from laion_assets.dataset import ImageTextDataset
 from laion_assets.definitions import defs as load_definitions
-from laion_assets.demo import SANDBOX
 from laion_assets.home import PROJECT_ROOT, Home
-from laion_assets.registration import register_parts
-from laion_assets.sandbox.spec import SandboxSpec
+from laion_assets.registration import datasets, register_parts
+from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 from laion_assets.sources.published import SourceError
 
+INTERRUPTED_EXIT_CODE = 130
 SOURCE_VARIABLE = "LAION_HR_SOURCE"
 
 
@@ -36,22 +37,39 @@ def run_dev(
         spec: the sandbox beside it; none means the default one.
 
     Returns:
-        The exit code: 1 when the port is taken or a source without any known part cannot be listed.
+        The exit code: 1 when a port is taken or not one part is known.
     """
     if _is_taken(host, port):
         console.print(f"[red]{host}:{port} is in use.[/red] Choose another: make dev PORT={port + 1}")
         return 1
-    with _sandbox_unless(source, home, console, spec or SANDBOX):
-        home.enter({SOURCE_VARIABLE: source} if source else None)
-        with dg.DagsterInstance.get() as instance:
-            try:
-                for name, listing in register_parts(load_definitions(), instance).items():
-                    console.print(f"{name}: {len(listing.parts)} parts at {listing.source_uri}")
-            except SourceError as error:
-                console.print(f"[red]{error}[/red]", soft_wrap=True)
+    try:
+        with _sandbox_unless(source, home, console, spec or SandboxSpec()) as variables:
+            home.enter(variables)
+            with dg.DagsterInstance.get() as instance:
+                known = sum(_register(dataset, instance, console) for dataset in datasets(load_definitions()))
+            if not known:
                 return 1
-        console.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops it)\n")
-        return _serve(home, host, port)
+            console.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops it)\n")
+            return _serve(home, host, port)
+    except SandboxError as error:
+        console.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED_EXIT_CODE
+
+
+def _register(dataset: ImageTextDataset, instance: dg.DagsterInstance, console: Console) -> int:
+    """Make the parts of a dataset known and say so; returns how many are known."""
+    try:
+        listing = register_parts(dataset, instance)
+    except SourceError as error:
+        known = len(instance.get_dynamic_partitions(str(dataset.parts.name)))
+        console.print(f"[red]{dataset.name}: {escape(str(error))}[/red]", soft_wrap=True)
+        if known:
+            console.print(f"{dataset.name}: going on with the {known} parts known from before")
+        return known
+    console.print(f"{dataset.name}: {len(listing.parts)} parts at {listing.source_uri}")
+    return len(listing.parts)
 
 
 def _serve(home: Home, host: str, port: int) -> int:
@@ -67,16 +85,16 @@ def _serve(home: Home, host: str, port: int) -> int:
 
 
 @contextlib.contextmanager
-def _sandbox_unless(source: str | None, home: Home, console: Console, spec: SandboxSpec) -> Iterator[None]:
+def _sandbox_unless(source: str | None, home: Home, console: Console, spec: SandboxSpec) -> Iterator[Mapping[str, str]]:
+    """The variables that point at the source; without one, a sandbox while the block works, and those of it."""
     if source:
-        yield
+        yield {SOURCE_VARIABLE: source}
         return
     from laion_assets.sandbox.process import start_sandbox
 
     with start_sandbox(spec, cache=home.sandbox_cache) as sandbox:
-        os.environ.update(sandbox.environment)
         console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback)")
-        yield
+        yield sandbox.environment
 
 
 def _is_taken(host: str, port: int) -> bool:

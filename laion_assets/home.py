@@ -5,6 +5,7 @@ same environment variables itself.
 """
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ class Home:
         """What the sandbox generated, so that it starts faster the next time."""
         return self.folder / "sandbox"
 
+    @property
+    def environment_file(self) -> Path:
+        """Shell commands that point a shell at this home, and at the sandbox beside it: ``. demo/environment``."""
+        return self.folder / "environment"
+
     def prepare(self) -> None:
         """Make the folders, and give the Dagster instance the project's settings."""
         self.lake.mkdir(parents=True, exist_ok=True)
@@ -55,7 +61,13 @@ class Home:
         return {"DAGSTER_HOME": str(self.dagster_home), "LAION_ASSETS_LAKE": str(self.lake), **NO_PHONING_HOME}
 
     def enter(self, extra: Mapping[str, str] | None = None) -> None:
-        """Prepare the home and point this process, and what it starts, at it."""
+        """Prepare the home and point this process, and what it starts, at it.
+
+        Args:
+            extra: more variables, such as those of a sandbox; nothing secret, since they are written down too.
+        """
         self.prepare()
-        os.environ.update(self.environment())
-        os.environ.update(extra or {})
+        variables = {**self.environment(), **(extra or {})}
+        os.environ.update(variables)
+        lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        self.environment_file.write_text("".join(lines))

@@ -1,6 +1,4 @@
-"""Makes the parts of every dataset known to a Dagster instance, without waiting for a sensor."""
-
-from collections.abc import Mapping
+"""Makes the parts of a dataset known to a Dagster instance, without waiting for a sensor."""
 
 import dagster as dg
 
@@ -16,18 +14,12 @@ def datasets(definitions: dg.Definitions) -> list[ImageTextDataset]:
     return list(definitions.component_tree.get_all_components(of_type=ImageTextDataset))
 
 
-def register_parts(definitions: dg.Definitions, instance: dg.DagsterInstance) -> Mapping[str, Listing]:
-    """List the source of every dataset and add its parts as partitions.
-
-    Returns:
-        The listing per dataset name.
+def register_parts(dataset: ImageTextDataset, instance: dg.DagsterInstance) -> Listing:
+    """List the source of a dataset and add its parts as partitions.
 
     Raises:
-        SourceError: a source cannot be listed and none of its parts is known from before.
+        SourceError: the source cannot be listed. Parts known from before stay known.
     """
-    listings = {}
-    for dataset in datasets(definitions):
-        listing = open_source(dataset.source).list_parts()
-        instance.add_dynamic_partitions(str(dataset.parts.name), [part.key for part in listing.parts])
-        listings[dataset.name] = listing
-    return listings
+    listing = open_source(dataset.source).list_parts()
+    instance.add_dynamic_partitions(str(dataset.parts.name), [part.key for part in listing.parts])
+    return listing

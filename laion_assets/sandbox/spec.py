@@ -43,8 +43,9 @@ class SandboxSpec:
     """
 
     seed: int = 0
-    parts: int = 8
-    rows_per_part: int = 4000
+    # Few large parts rather than many small ones: each part of a download waits once for the servers that stall.
+    parts: int = 4
+    rows_per_part: int = 8000
     port: int = DEFAULT_PORT
     faults: bool = True
     repository: str = "laion/relaion-high-resolution"

@@ -220,7 +220,7 @@ def test_without_faults_every_image_is_as_declared() -> None:
         ({"parts": 0}, "at least 1"),
         ({"hosts": 3}, "hosts=3"),
         ({"port": 70_000}, "port=70000"),
-        ({"seed": 0, "rows_per_part": 1 << 30}, "2^32"),
+        ({"seed": 0, "rows_per_part": 1 << 31}, "2^32"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_sentence(fields: dict[str, int], said: str) -> None:
