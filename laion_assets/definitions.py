@@ -12,11 +12,14 @@ from laion_assets.previews import accept_features
 from laion_assets.web.resource import WebResource
 
 LAKE_VARIABLE = "LAION_ASSETS_LAKE"
+PAGES_VARIABLE = "LAION_ASSETS_PAGES"
 
 
 def lake_resource() -> LakeResource:
-    """The lake that ``LAION_ASSETS_LAKE`` names, or ``./lake``."""
-    return LakeResource(base_uri=os.environ.get(LAKE_VARIABLE) or "lake")
+    """The lake that ``LAION_ASSETS_LAKE`` names, or ``./lake``; ``LAION_ASSETS_PAGES`` is where its pages are served."""
+    return LakeResource(
+        base_uri=os.environ.get(LAKE_VARIABLE) or "lake", pages_url=os.environ.get(PAGES_VARIABLE) or ""
+    )
 
 
 @dg.definitions
