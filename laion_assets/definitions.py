@@ -16,7 +16,7 @@ PAGES_VARIABLE = "LAION_ASSETS_PAGES"
 
 
 def lake_resource() -> LakeResource:
-    """The lake that ``LAION_ASSETS_LAKE`` names, or ``./lake``; ``LAION_ASSETS_PAGES`` is where its pages are served."""
+    """The lake of ``LAION_ASSETS_LAKE``, or ``./lake``; ``LAION_ASSETS_PAGES`` is where its pages are served."""
     return LakeResource(
         base_uri=os.environ.get(LAKE_VARIABLE) or "lake", pages_url=os.environ.get(PAGES_VARIABLE) or ""
     )
