@@ -108,7 +108,7 @@ class ImageTextDataset(YamlComponent):
             assets += subset_assets(
                 self.name,
                 subset,
-                minimum_side_px=minimum_side_px,
+                keeping=subset.shards.keeping(minimum_side_px),
                 expected_parts=self.expectations.parts,
                 parts=parts,
                 group=group,

@@ -135,7 +135,7 @@ def shard_assets(
         from laion_assets.subsets.plan import read_forecast, selected_parts
 
         store = lake.open()
-        required = minimum_side_px if spec.minimum_side_px is None else spec.minimum_side_px
+        required = spec.keeping(minimum_side_px).minimum_side_px
         index = publish_index(
             store, dataset, subset, selected_parts(store, dataset, subset.name), minimum_side_px=required
         )

@@ -50,7 +50,7 @@ def shard_checks(
         parts: the dataset's partitions.
     """
     key = [dataset, subset.name, "shards"]
-    required = minimum_side_px if spec.minimum_side_px is None else spec.minimum_side_px
+    required = spec.keeping(minimum_side_px).minimum_side_px
 
     @dg.asset_check(
         asset=dg.AssetKey(key),

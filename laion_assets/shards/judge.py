@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from laion_assets.probes.header import Header, NotAnImage, Unknown, read_header
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.shards.structure import CutOff, Whole, check_structure
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.web.outcome import Outcome
 
 SUCCESS, FAILED_TO_DOWNLOAD, FAILED_TO_RESIZE = "success", "failed_to_download", "failed_to_resize"
@@ -22,22 +23,13 @@ OPTED_OUT_ERROR = "Use of image disallowed by X-Robots-Tag directive"
 class Limits:
     """What an image must be to be kept."""
 
-    minimum_side_px: int
-    maximum_aspect: float | None
-    maximum_pixels: int
-    formats: frozenset[str]
+    keeping: Keeping
     hash_kind: str | None
 
     @classmethod
     def of(cls, spec: ShardsSpec, minimum_side_px: int) -> "Limits":
         """The limits of a subset's shards; ``minimum_side_px`` is the dataset's own promise."""
-        return cls(
-            minimum_side_px if spec.minimum_side_px is None else spec.minimum_side_px,
-            spec.maximum_aspect,
-            int(spec.maximum_megapixels * 1e6),
-            frozenset(spec.formats),
-            spec.verify_hash.kind if spec.verify_hash else None,
-        )
+        return cls(spec.keeping(minimum_side_px), spec.verify_hash.kind if spec.verify_hash else None)
 
 
 @dataclass(frozen=True)
@@ -82,14 +74,15 @@ def judge(body: bytes, limits: Limits, *, expected_hash: str | None = None) -> V
         found = hashlib.new(limits.hash_kind, body, usedforsecurity=False).hexdigest()
         if found != expected_hash.lower():
             return Verdict(Outcome.HASH_MISMATCH, "hash mismatch")
-    if header.format not in limits.formats:
+    keeping = limits.keeping
+    if keeping.formats is not None and header.format not in keeping.formats:
         return rejected(Outcome.NOT_AN_IMAGE, f"{header.format} files are not taken")
-    if header.width * header.height > limits.maximum_pixels:
+    if keeping.maximum_pixels is not None and header.width * header.height > keeping.maximum_pixels:
         return rejected(Outcome.TOO_LARGE, "image area too large")
-    if min(header.width, header.height) < limits.minimum_side_px:
+    if min(header.width, header.height) < keeping.minimum_side_px:
         return rejected(Outcome.TOO_SMALL, "image too small")
     aspect = max(header.width, header.height) / min(header.width, header.height)
-    if limits.maximum_aspect is not None and aspect > limits.maximum_aspect:
+    if keeping.maximum_aspect is not None and aspect > keeping.maximum_aspect:
         return rejected(Outcome.ASPECT_REJECTED, "aspect ratio too large")
     structure = check_structure(body, header.format)
     if isinstance(structure, CutOff):

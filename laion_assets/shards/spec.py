@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from laion_assets.subsets.keeping import Keeping, Resized
+
 SUFFIXES = {
     "jpeg": "jpg",
     "png": "png",
@@ -107,6 +109,27 @@ class ShardsSpec(BaseModel):
     def content(self) -> dict[str, Any]:
         """Everything that decides what a shard holds; not how many processes make it, nor how it is checked."""
         return self.model_dump(mode="json", exclude={"processes", "memory_mb", "distributor", "decode_share"})
+
+    def keeping(self, minimum_side_px: int) -> Keeping:
+        """What is kept, for the plan; ``minimum_side_px`` is the dataset's own promise."""
+        resize = self.resize
+        return Keeping(
+            minimum_side_px=minimum_side_px if self.minimum_side_px is None else self.minimum_side_px,
+            maximum_aspect=self.maximum_aspect,
+            maximum_pixels=int(self.maximum_megapixels * 1e6),
+            maximum_bytes=self.maximum_bytes,
+            formats=frozenset(self.formats),
+            resized=None
+            if resize is None
+            else Resized(
+                mode=resize.mode,
+                image_size=resize.image_size,
+                only_if_bigger=resize.only_if_bigger,
+                image_format={"jpg": "jpeg"}.get(resize.encode_format, resize.encode_format),
+                quality=resize.encode_quality,
+                skip_reencode=resize.skip_reencode,
+            ),
+        )
 
     def digest(self) -> str:
         """Changes with ``content``: part of the code version of what is made with it."""

@@ -7,6 +7,7 @@ import dagster as dg
 from laion_assets.lake.resource import LakeResource
 from laion_assets.subsets.checks import FITS_THE_DISK, fits_the_disk
 from laion_assets.subsets.columns import EXTRA_DTYPES
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.selection import ROWS_SCHEMA
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
@@ -18,7 +19,7 @@ def subset_assets(
     dataset: str,
     subset: SubsetSpec,
     *,
-    minimum_side_px: int,
+    keeping: Keeping,
     expected_parts: int | None,
     parts: dg.PartitionsDefinition,
     group: str,
@@ -28,7 +29,7 @@ def subset_assets(
     Args:
         dataset: the dataset's name, which begins every key.
         subset: which rows are wanted.
-        minimum_side_px: true sides below are not kept by the download.
+        keeping: what the download keeps of what it gets, and in which shape.
         expected_parts: parts of the complete dataset, for a cap while some are missing; None if nobody knows.
         parts: the dataset's partitions.
         group: the assets' group in the UI.
@@ -83,7 +84,7 @@ def subset_assets(
         kinds={"polars", "json"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"1-{subset.digest(without=frozenset({'shards'}))}-{minimum_side_px}",
+        code_version=f"2-{subset.digest(without=frozenset({'shards'}))}-{keeping.digest()}",
         check_specs=[
             dg.AssetCheckSpec(
                 FITS_THE_DISK,
@@ -103,12 +104,12 @@ def subset_assets(
         from laion_assets.subsets.plan import funnel_to_json, make_plan
 
         store, asked = lake.open(), web.spec()
-        limits = HostLimits(asked.host_requests_per_s, asked.per_host)
+        limits = HostLimits(asked.host_requests_per_s, asked.per_host, asked.deadline_s)
         made = make_plan(
             store,
             dataset,
             subset,
-            minimum_side_px=minimum_side_px,
+            keeping=keeping,
             limits=limits,
             expected_parts=expected_parts,
         )
@@ -155,7 +156,8 @@ def subset_assets(
                 ),
                 "hours by bandwidth": forecast.hours_by_bandwidth.estimate,
                 "hours by machine": forecast.hours_by_machine,
-                "hours by busiest host": forecast.hours_by_busiest_host,
+                "hours by busiest host": forecast.hours_by_busiest_host.estimate,
+                "hours of waiting": forecast.hours_of_waiting.estimate,
                 "busiest host": dg.MetadataValue.text(forecast.busiest_host),
                 "busiest host share": forecast.busiest_host_share,
                 "funnel": _funnel_table(made.funnel),

@@ -4,7 +4,7 @@ Pure arithmetic on counts, probes and limits; where they are read from and how t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from laion_assets.probes.share import weighted_share
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.spec import PlanSpec
 from laion_assets.web.outcome import Fault, Outcome
 
@@ -23,6 +24,9 @@ Floats = NDArray[np.float64]
 OVERHEAD_BYTES = 4_096
 # Probes read headers only. Of files whose header is fine, up to this share turns out cut off or broken further on.
 BROKEN_BEYOND_HEADER_SHARE = 0.02
+# A part's download ends with waiting for its slowest servers, one deadline as a rule; a try that is put back and comes
+# late has made it three. Starting its process takes less than both.
+MOST_DEADLINES = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class HostLimits:
 
     requests_per_s: float | None
     at_once: int
+    deadline_s: float = 0.0
+    """The longest one URL is waited for."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,25 @@ class Forecast:
     hours: Interval
     hours_by_bandwidth: Interval
     hours_by_machine: float
-    hours_by_busiest_host: float
+    hours_by_busiest_host: Interval
+    hours_of_waiting: Interval
+    """At the end of each part, for its slowest servers."""
     busiest_host: str
     busiest_host_share: float
+
+    def for_rows(self, interval: Interval, rows: int) -> Interval:
+        """What an interval over all planned rows says about some of them, such as those of the parts that are there.
+
+        Wider than in proportion: which rows those are is chance as well. Variance of the difference of two independent
+        simple random samples' means, Cochran (1977), section 2.6.
+        """
+        if not rows or not self.rows:
+            return Interval(0.0, 0.0, 0.0)
+        here, all_probes, some = 1 / self.rows, 1 / max(self.probes, 1), 1 / min(rows, self.rows)
+        wider = math.sqrt(1 + (some - here) / (all_probes - here)) if all_probes > here else 1.0
+        low = max(0.0, interval.estimate - wider * (interval.estimate - interval.low))
+        high = interval.estimate + wider * (interval.high - interval.estimate)
+        return Interval(interval.estimate, low, high).times(rows / self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """The forecast as it is stored; JSON has no infinity, so a bound nobody knows is null."""
@@ -95,69 +117,94 @@ def make_forecast(
     probes: pl.DataFrame,
     hosts: Mapping[str, int],
     *,
-    minimum_side_px: int,
+    keeping: Keeping,
     assumed: PlanSpec,
     limits: HostLimits,
+    parts: int = 1,
 ) -> Forecast:
     """Predict a download.
 
     Args:
         probes: the probed sample rows that are planned rows too, with the columns of ``PROBE_SCHEMA`` and ``weight``.
         hosts: planned rows per host; their sum is the number of planned rows, exactly.
-        minimum_side_px: true sides below are not kept.
+        keeping: what the download keeps.
         assumed: bandwidth and machine.
         limits: how fast one host is asked.
+        parts: how many parts have planned rows; each is a download of its own.
     """
     rows = sum(hosts.values())
     ours = [outcome.value for outcome in Outcome if outcome.fault is Fault.US]
     told = probes.filter(pl.col("outcome").is_not_null() & ~pl.col("outcome").is_in(ours))
-    weights = told["weight"] if told.height else pl.Series("weight", [], dtype=pl.Float64)
-    reached = (told["outcome"] == Outcome.OK.value) & ~told["opted_out"].fill_null(value=False)
-    short = pl.select(pl.min_horizontal(told["true_width"], told["true_height"])).to_series() if told.height else None
-    kept = reached & (short >= minimum_side_px).fill_null(value=False) if short is not None else reached
-
-    reachable = _share(reached, weights, rows)
-    kept_share = _share(kept, weights, rows)
+    reached = (pl.col("outcome") == Outcome.OK.value) & ~pl.col("opted_out").fill_null(value=False)
+    file_bytes = pl.col("file_bytes").cast(pl.Float64)
+    told = told.with_columns(
+        reached.alias("reached"),
+        (reached & keeping.kept).alias("kept"),
+        pl.col("weight").cast(pl.Float64),
+        # A size no server tells is taken for the mean of the others.
+        file_bytes.fill_null(file_bytes.filter(reached).mean()).fill_null(0.0).alias("file_bytes"),
+        pl.col("bytes_read").fill_null(0).cast(pl.Float64),
+    )
+    reachable = _share(told["reached"], told["weight"], rows)
+    kept_share = _share(told["kept"], told["weight"], rows)
     kept_share = Interval(kept_share.estimate, kept_share.low * (1 - BROKEN_BEYOND_HEADER_SHARE), kept_share.high)
-    told_sizes = told["file_bytes"].cast(pl.Float64)
-    per_image = told_sizes.filter(reached).mean()
-    sizes = told_sizes.fill_null(per_image if isinstance(per_image, float) else 0.0).to_numpy()
-    spent = told["bytes_read"].fill_null(0).to_numpy().astype(np.float64)
-    transfer = _total(
-        np.where(reached.to_numpy(), sizes, spent), weights.to_numpy(), rows, unknown=assumed.assumed_image_bytes
-    )
-    store = _total(
-        np.where(kept.to_numpy(), sizes + OVERHEAD_BYTES, 0.0),
-        weights.to_numpy(),
-        rows,
-        unknown=assumed.assumed_image_bytes,
-    )
+
+    def total(per_row: pl.Expr) -> Interval:
+        values = told.select(per_row.alias("value"))["value"].to_numpy()
+        return _total(values, told["weight"].to_numpy(), rows, unknown=assumed.assumed_image_bytes)
+
+    # A body over the cap is given up when its announced length says so: it costs no more than a failure.
+    over = pl.lit(value=False) if keeping.maximum_bytes is None else pl.col("file_bytes") > keeping.maximum_bytes
+    transfer = total(pl.when(pl.col("reached") & ~over).then("file_bytes").otherwise("bytes_read"))
+    stored = [
+        total(pl.when("kept").then(size + OVERHEAD_BYTES).otherwise(0.0))
+        for size in keeping.stored_bytes(pl.col("file_bytes"))
+    ]
+    store = Interval(stored[0].estimate, stored[1].low, stored[2].high)
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
     by_machine = rows / assumed.images_per_s / 3600
     busiest = max(hosts, key=lambda host: (hosts[host], host), default="")
-    answer_s = told["seconds"].mean()
-    rate = limits.at_once / max(float(answer_s), 0.001) if isinstance(answer_s, float) else math.inf
-    rate = min(rate, limits.requests_per_s or math.inf)
-    by_host = hosts.get(busiest, 0) / rate / 3600
-    floor = max(by_machine, by_host)
+    by_host = _hours_of_host(hosts.get(busiest, 0), told["seconds"], limits)
+    waiting = Interval(1.0, 0.0, MOST_DEADLINES).times(parts * limits.deadline_s / 3600 if rows else 0.0)
+
+    def slowest(bound: Callable[[Interval], float]) -> float:
+        return max(by_machine, bound(by_bandwidth), bound(by_host)) + bound(waiting)
+
     return Forecast(
         rows=rows,
         probes=told.height,
         probes_suffice=told.height >= assumed.least_probes,
-        minimum_side_px=minimum_side_px,
+        minimum_side_px=keeping.minimum_side_px,
         reachable_share=reachable,
         kept_share=kept_share,
         images=kept_share.times(rows),
         bytes_to_transfer=transfer,
         bytes_to_store=store,
-        hours=Interval(*(max(floor, hours) for hours in (by_bandwidth.estimate, by_bandwidth.low, by_bandwidth.high))),
+        hours=Interval(slowest(lambda one: one.estimate), slowest(lambda one: one.low), slowest(lambda one: one.high)),
         hours_by_bandwidth=by_bandwidth,
         hours_by_machine=by_machine,
         hours_by_busiest_host=by_host,
+        hours_of_waiting=waiting,
         busiest_host=busiest,
         busiest_host_share=hosts.get(busiest, 0) / rows if rows else 0.0,
     )
+
+
+def _hours_of_host(rows: int, seconds: pl.Series, limits: HostLimits) -> Interval:
+    """Hours one host needs for its rows: as many requests at once, and as many per second, as it may be asked."""
+    seconds = seconds.drop_nulls()
+    mean = seconds.mean()
+    spread = seconds.std() if seconds.len() > 1 else 0.0
+    if not isinstance(mean, float) or not isinstance(spread, float):
+        mean = spread = 0.0
+    half = NormalDist().inv_cdf(0.975) * spread / math.sqrt(max(seconds.len(), 1))
+    least = 1 / limits.requests_per_s if limits.requests_per_s else 0.0
+
+    def hours(answer_s: float) -> float:
+        return rows * max(answer_s / limits.at_once, least) / 3600
+
+    return Interval(hours(mean), hours(max(0.0, mean - half)), hours(mean + half))
 
 
 def _share(hits: pl.Series, weights: pl.Series, population: int) -> Interval:

@@ -13,6 +13,7 @@ from laion_assets.lake.stores import free_bytes
 from laion_assets.subsets.columns import DERIVED_COLUMNS
 from laion_assets.subsets.cut import REPEATED_SCHEMA, Cut, StalePlanError, make_cut
 from laion_assets.subsets.forecast import Forecast, HostLimits, make_forecast
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.selection import Funnel, FunnelStep
 from laion_assets.subsets.spec import SubsetSpec
 
@@ -82,7 +83,7 @@ def make_plan(
     dataset: str,
     subset: SubsetSpec,
     *,
-    minimum_side_px: int,
+    keeping: Keeping,
     limits: HostLimits,
     expected_parts: int | None = None,
 ) -> Plan:
@@ -103,7 +104,12 @@ def make_plan(
         hosts.update(dict(planned.group_by(host.alias("host")).len().iter_rows()))
         asked.append(probes.filter(pl.col("part") == key).join(planned, on=["part", "row"], how="semi"))
     forecast = make_forecast(
-        pl.concat(asked), hosts, minimum_side_px=minimum_side_px, assumed=subset.plan, limits=limits
+        pl.concat(asked),
+        hosts,
+        keeping=keeping,
+        assumed=subset.plan,
+        limits=limits,
+        parts=sum(part.planned > 0 for part in cut.parts.values()),
     )
     funnels = [read_funnel(lake, dataset, subset.name, key) for key in keys]
     funnel = sum(funnels[1:], start=funnels[0])

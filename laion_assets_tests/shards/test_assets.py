@@ -30,8 +30,9 @@ class Chain:
         self.lake = lake
         self.instance = instance
         how: dict[str, Any] = {"minimum_side_px": 1024, "parts": PARTS}
+        keeping = spec.keeping(1024)
         self.definitions = [
-            *subset_assets("d", subset, expected_parts=2, group="g", **how),
+            *subset_assets("d", subset, keeping=keeping, expected_parts=2, parts=PARTS, group="g"),
             *shard_assets("d", subset, spec=spec, group="g", **how),
             *shard_checks("d", subset, spec=spec, **how),
         ]

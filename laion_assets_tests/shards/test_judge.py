@@ -37,8 +37,8 @@ def test_the_required_side_is_the_short_one_and_includes_its_bound() -> None:
 
 
 def test_a_spec_may_ask_for_another_side_than_the_dataset_promises() -> None:
-    assert Limits.of(ShardsSpec(minimum_side_px=512), 1024).minimum_side_px == 512
-    assert Limits.of(ShardsSpec(minimum_side_px=0), 1024).minimum_side_px == 0
+    assert Limits.of(ShardsSpec(minimum_side_px=512), 1024).keeping.minimum_side_px == 512
+    assert Limits.of(ShardsSpec(minimum_side_px=0), 1024).keeping.minimum_side_px == 0
 
 
 def test_a_decompression_bomb_is_refused_from_its_header() -> None:

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from laion_assets.subsets.forecast import OVERHEAD_BYTES, Forecast, HostLimits, Interval, make_forecast
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.spec import PlanSpec
 from laion_assets_tests.subsets.conftest import probes_of, valid_rows
 
@@ -14,7 +15,7 @@ NO_LIMIT = HostLimits(requests_per_s=None, at_once=1000)
 def forecast_of(
     probes: pl.DataFrame, hosts: dict[str, int], *, assumed: PlanSpec | None = None, limits: HostLimits = NO_LIMIT
 ) -> Forecast:
-    return make_forecast(probes, hosts, minimum_side_px=1024, assumed=assumed or PlanSpec(), limits=limits)
+    return make_forecast(probes, hosts, keeping=Keeping(1024), assumed=assumed or PlanSpec(), limits=limits)
 
 
 def mixed(count: int = 1000) -> pl.DataFrame:
@@ -85,6 +86,25 @@ def test_hours_follow_the_narrowest_place() -> None:
     assert (slow.busiest_host, slow.busiest_host_share) == ("big.example", 0.9)
 
 
+def test_each_part_may_wait_for_its_slowest_servers_at_the_end() -> None:
+    probes = probes_of(valid_rows(200), seconds=[0.5] * 200)
+    limits = HostLimits(requests_per_s=None, at_once=1000, deadline_s=20)
+    one, four = (
+        make_forecast(probes, {"a": 600}, keeping=Keeping(1024), assumed=PlanSpec(), limits=limits, parts=parts)
+        for parts in (1, 4)
+    )
+    assert one.hours.low == pytest.approx(max(1, 600 * 400_000 * 8 / 1e9) / 3600)
+    assert (four.hours.estimate - one.hours.estimate) * 3600 == pytest.approx(3 * 20)
+    assert (four.hours.high - four.hours.low) * 3600 == pytest.approx(4 * 3 * 20)
+
+
+def test_hours_of_the_busiest_host_are_as_uncertain_as_its_answers() -> None:
+    probes = probes_of(valid_rows(200), seconds=[0.1, 0.9] * 100)
+    host = forecast_of(probes, {"a": 3600}, limits=HostLimits(requests_per_s=None, at_once=1)).hours_by_busiest_host
+    assert host.estimate == pytest.approx(0.5)
+    assert (host.low, host.high) == pytest.approx((0.444, 0.556), abs=0.001)
+
+
 def test_a_forecast_survives_being_stored() -> None:
     forecast = forecast_of(mixed(), {"a": 100_000})
     assert Forecast.from_json(forecast.to_json()) == forecast
@@ -117,3 +137,25 @@ def test_intervals_cover_the_truth_about_as_often_as_they_claim() -> None:
     # 95 % claimed; of 300 trials 91 % is 3 standard deviations below. The lower bound of images is widened on purpose.
     assert images_held >= 0.91 * 300
     assert bytes_held >= 0.91 * 300
+
+
+def test_intervals_for_some_of_the_parts_cover_their_truth_as_well() -> None:
+    """As above, but 2,000 of the 20,000 rows are downloaded: which ones is chance too."""
+    random = np.random.default_rng(5)
+    size, some = 20_000, 2_000
+    kept = random.random(size) < 0.83
+    rows, held = valid_rows(500), 0
+    for _ in range(300):
+        chosen, downloaded = (random.choice(size, count, replace=False) for count in (500, some))
+        forecast = forecast_of(probes_of(rows, outcome=np.where(kept[chosen], "ok", "not_found").tolist()), {"a": size})
+        held += forecast.for_rows(forecast.images, some).holds(float(kept[downloaded].sum()))
+    assert held >= 0.91 * 300
+
+
+def test_for_all_rows_the_interval_is_the_plans() -> None:
+    forecast = forecast_of(mixed(), {"a": 100_000})
+    same = forecast.for_rows(forecast.images, 100_000)
+    assert (same.estimate, same.low, same.high) == pytest.approx(
+        (forecast.images.estimate, forecast.images.low, forecast.images.high)
+    )
+    assert forecast.for_rows(forecast.images, 0) == Interval(0, 0, 0)

@@ -6,6 +6,7 @@ import pytest
 from laion_assets.lake.lake import Lake
 from laion_assets.subsets.cut import StalePlanError
 from laion_assets.subsets.forecast import HostLimits
+from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.plan import (
     Plan,
     Room,
@@ -31,7 +32,7 @@ def plan_of(lake: Lake, subset: SubsetSpec, parts: int = 2, rows: int = 300) -> 
         store_part(lake, subset, part, frame)
     probes = probes_of(pl.concat([frame.head(200) for frame in frames.values()]))
     lake.write_parquet(lake.uri(["d", "dimension_probes"], "dimension_probes.parquet"), probes)
-    return make_plan(lake, "d", subset, minimum_side_px=1024, limits=HostLimits(20.0, 4), expected_parts=parts)
+    return make_plan(lake, "d", subset, keeping=Keeping(1024), limits=HostLimits(20.0, 4), expected_parts=parts)
 
 
 def test_rows_are_counted_exactly_and_probes_are_those_of_planned_rows(lake: Lake) -> None:
@@ -80,7 +81,7 @@ def test_rows_selected_after_the_plan_are_not_downloaded_by_it(lake: Lake) -> No
 
 def test_a_plan_without_any_selected_part_says_what_to_do(lake: Lake) -> None:
     with pytest.raises(StalePlanError, match="Materialise rows for a part first"):
-        make_plan(lake, "d", SubsetSpec(name="x"), minimum_side_px=1, limits=HostLimits(None, 1))
+        make_plan(lake, "d", SubsetSpec(name="x"), keeping=Keeping(1), limits=HostLimits(None, 1))
 
 
 def test_a_part_whose_rows_all_fell_out_is_planned_with_none(lake: Lake) -> None:
