@@ -4,7 +4,11 @@ import dagster as dg
 
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.sources.fetching import open_source
+from laion_assets.sources.patience import Patience
 from laion_assets.sources.published import Listing
+
+# Someone sits before a terminal: a source that is away is said to be within seconds.
+SOMEONE_WAITS = Patience(attempts=2, longest_asked_pause_s=5.0)
 
 
 def datasets(definitions: dg.Definitions) -> list[ImageTextDataset]:
@@ -20,6 +24,6 @@ def register_parts(dataset: ImageTextDataset, instance: dg.DagsterInstance) -> L
     Raises:
         SourceError: the source cannot be listed. Parts known from before stay known.
     """
-    listing = open_source(dataset.source).list_parts()
+    listing = open_source(dataset.source, patience=SOMEONE_WAITS).list_parts()
     instance.add_dynamic_partitions(str(dataset.parts.name), [part.key for part in listing.parts])
     return listing
