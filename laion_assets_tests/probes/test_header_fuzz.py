@@ -1,19 +1,16 @@
 """Whatever the bytes are: no crash, no hang, no memory, no wrong type of answer, no size that the decoder denies."""
 
-import io
 import random
 import struct
 import time
 import tracemalloc
-import warnings
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from laion_assets.probes.header import FORMATS, Header, NeedMore, NotAnImage, Unknown, read_header
-from laion_assets_tests.probes.pictures import MAKERS, box, made, png_chunk
+from laion_assets_tests.probes.pictures import MAKERS, box, decoded_size, made, png_chunk
 
 SMALL = [name for name in MAKERS if len(made(name)) < 100_000]
 MAGIC = [
@@ -97,24 +94,13 @@ def test_damaged_files(content: bytes) -> None:
 def test_a_prefix_of_a_damaged_file_never_contradicts_the_whole(content: bytes, length: int) -> None:
     early, late = read_header(content[:length], complete=False), read_header(content, complete=True)
     if isinstance(early, Header):
+        # That a file ends before its picture, no prefix can tell.
+        if isinstance(late, Unknown) and late.truncated:
+            return
         assert isinstance(late, Header)
         assert (early.width, early.height) == (late.width, late.height)
     elif not isinstance(early, NeedMore):
         assert type(early) is type(late)
-
-
-def decoded(content: bytes) -> tuple[int, int] | None:
-    """The size the decoder gives, if it decodes and would not take forever."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > 2_000_000:
-                    return None
-                image.load()
-                return image.size
-    except Exception:  # noqa: BLE001 - whatever a decoder raises, it did not decode
-        return None
 
 
 def test_no_damage_makes_a_size_that_the_decoder_denies() -> None:
@@ -136,7 +122,7 @@ def test_no_damage_makes_a_size_that_the_decoder_denies() -> None:
             else:
                 content[at:at] = content[at : at + rng.choice([2, 4, 20])]
         answer = read_header(bytes(content), complete=True)
-        if isinstance(answer, Header) and (size := decoded(bytes(content))) is not None:
+        if isinstance(answer, Header) and (size := decoded_size(bytes(content))) is not None:
             assert size == (answer.width, answer.height)
             compared += 1
     assert compared > 700
