@@ -124,7 +124,7 @@ def shard_assets(
         kinds={"json", "markdown"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"1-{subset.digest(without=frozenset({'plan', 'shards'}))}",
+        code_version=f"2-{subset.digest(without=frozenset({'plan', 'shards'}))}",
         description=f"Shard list, wids index, manifest with checksums and dataset card of {subset.name}, over all "
         "parts whose shards are there; and how the plan compares with what came.",
     )
@@ -132,22 +132,22 @@ def shard_assets(
         import hashlib
 
         from laion_assets.shards.publish import publish_index
+        from laion_assets.shards.reckoning import sentence, to_json
         from laion_assets.subsets.plan import read_forecast, selected_parts
 
         store = lake.open()
-        required = spec.keeping(minimum_side_px).minimum_side_px
-        index = publish_index(
-            store, dataset, subset, selected_parts(store, dataset, subset.name), minimum_side_px=required
+        index, reckoned = publish_index(
+            store,
+            dataset,
+            subset,
+            selected_parts(store, dataset, subset.name),
+            minimum_side_px=spec.keeping(minimum_side_px).minimum_side_px,
+            forecast=read_forecast(store, dataset, subset.name),
         )
-        forecast = read_forecast(store, dataset, subset.name)
         context.log.info("%s shards, %s images", len(index.entries), index.images)
+        for one in reckoned:
+            context.log.info("%s", sentence(one))
         manifest = store.read_bytes(store.uri([dataset, subset.name, "index"], "manifest.json"))
-        scale = index.rows / forecast.rows if forecast.rows else 0.0
-        compared = [
-            ("images", forecast.images.times(scale), float(index.images)),
-            ("bytes to transfer", forecast.bytes_to_transfer.times(scale), float(index.transferred_bytes)),
-            ("bytes to store", forecast.bytes_to_store.times(scale), float(index.tar_bytes)),
-        ]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(hashlib.sha256(manifest).hexdigest()),
             metadata={
@@ -157,22 +157,8 @@ def shard_assets(
                 "images": index.images,
                 "tar bytes": index.tar_bytes,
                 "dagster/row_count": index.images,
-                "plan against actual": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord(
-                            {
-                                "figure": name,
-                                "planned": plan.estimate,
-                                "low": plan.low,
-                                "high": plan.high if plan.high < float("inf") else None,
-                                "actual": actual,
-                                "off by": actual / plan.estimate - 1 if plan.estimate else None,
-                                "inside": plan.holds(actual),
-                            }
-                        )
-                        for name, plan, actual in compared
-                    ]
-                ),
+                "plan against actual": dg.MetadataValue.table([dg.TableRecord(to_json(one)) for one in reckoned]),
+                **{f"{one.figure} off by": one.off_by for one in reckoned if one.off_by is not None},
                 "outcomes": _counts(index.outcomes(), "outcome"),
                 "path": dg.MetadataValue.path(store.uri([dataset, subset.name], "README.md")),
             },

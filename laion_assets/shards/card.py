@@ -4,11 +4,12 @@ Every figure is computed; no caption, URL or header of the web ever appears in i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from laion_assets.shards.index import Index
+from laion_assets.shards.reckoning import Reckoned
 from laion_assets.shards.spec import SUFFIXES
 from laion_assets.subsets.spec import SubsetSpec
 
@@ -21,7 +22,13 @@ def size_category(images: int) -> str:
 
 
 def dataset_card(
-    index: Index, dataset: str, subset: SubsetSpec, columns: Mapping[str, pl.DataType], *, minimum_side_px: int
+    index: Index,
+    dataset: str,
+    subset: SubsetSpec,
+    columns: Mapping[str, pl.DataType],
+    *,
+    minimum_side_px: int,
+    reckoned: Sequence[Reckoned] = (),
 ) -> str:
     """Write the card.
 
@@ -31,6 +38,7 @@ def dataset_card(
         subset: how its rows were chosen.
         columns: columns of the shards' parquet files, with their types: what the JSON of a sample holds.
         minimum_side_px: the true short side every image has.
+        reckoned: how the plan compares with what came.
     """
     front = {
         "pretty_name": f"{dataset} {subset.name}",
@@ -108,7 +116,7 @@ every file. Beside each tar a parquet says how every planned row ended: columns 
 | outcome | tries | share |
 |---|---:|---:|
 {_table(index.outcomes())}
-
+{_plan(reckoned)}
 The images belong to their publishers and have licences of their own; publishers that ask not to be used \
 (`X-Robots-Tag: noai`) were left out.
 """
@@ -117,6 +125,20 @@ The images belong to their publishers and have licences of their own; publishers
 def _table(outcomes: Mapping[str, int]) -> str:
     tries = sum(outcomes.values()) or 1
     return "\n".join(f"| {word} | {count:,} | {count / tries:.2%} |" for word, count in outcomes.items())
+
+
+def _plan(reckoned: Sequence[Reckoned]) -> str:
+    """What was planned and what came; without hours, so that the same shards have the same card."""
+    lines = [
+        f"| {one.figure} | {one.planned.estimate:,.0f} | {one.planned.low:,.0f} to {one.planned.high:,.0f} "
+        f"| {one.actual:,.0f} | {f'{one.off_by:+.1%}' if one.off_by is not None else ''} |"
+        for one in reckoned
+        if one.figure != "hours"
+    ]
+    if not lines:
+        return ""
+    head = "| | planned | 95 % interval | came | off by |\n|---|---:|---|---:|---:|"
+    return "\n".join(["", "## What was planned, and what came", "", head, *lines, ""])
 
 
 def suffixes() -> tuple[str, ...]:

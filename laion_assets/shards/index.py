@@ -65,6 +65,15 @@ class Index:
         return sum(entry.stats.transferred_bytes - entry.stats.overrun_bytes for entry in self.entries)
 
     @property
+    def hours(self) -> float:
+        """Hours during which at least one of these shards was in the making."""
+        busy, until = 0.0, 0.0
+        for start, end in sorted((entry.stats.start_time, entry.stats.end_time) for entry in self.entries):
+            busy += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return busy / 3600
+
+    @property
     def parts(self) -> list[str]:
         """Parts with at least one shard."""
         return sorted({entry.part for entry in self.entries})

@@ -155,7 +155,7 @@ def subset_assets(
                     ]
                 ),
                 "hours by bandwidth": forecast.hours_by_bandwidth.estimate,
-                "hours by machine": forecast.hours_by_machine,
+                "hours by machine": forecast.hours_by_machine.estimate,
                 "hours by busiest host": forecast.hours_by_busiest_host.estimate,
                 "hours of waiting": forecast.hours_of_waiting.estimate,
                 "busiest host": dg.MetadataValue.text(forecast.busiest_host),

@@ -20,8 +20,11 @@ from laion_assets.web.outcome import Fault, Outcome
 
 Floats = NDArray[np.float64]
 
-# A sample in a tar: three headers of 512 bytes, padding of as much again, about 1.2 KB of JSON and the caption.
-OVERHEAD_BYTES = 4_096
+# A sample in a tar: three headers of 512 bytes, padding of as much again, about 1.2 KB of JSON and the caption. How far
+# the mean is from it depends on captions and URLs: at least and at most.
+OVERHEAD_BYTES, LEAST_OVERHEAD_BYTES, MOST_OVERHEAD_BYTES = 4_096, 3_072, 8_192
+# Images per second of a machine are the user's assumption: right to within this factor.
+MACHINE_FACTOR = 2.0
 # Probes read headers only. Of files whose header is fine, up to this share turns out cut off or broken further on.
 BROKEN_BEYOND_HEADER_SHARE = 0.02
 # A part's download ends with waiting for its slowest servers, one deadline as a rule; a try that is put back and comes
@@ -73,7 +76,7 @@ class Forecast:
     bytes_to_store: Interval
     hours: Interval
     hours_by_bandwidth: Interval
-    hours_by_machine: float
+    hours_by_machine: Interval
     hours_by_busiest_host: Interval
     hours_of_waiting: Interval
     """At the end of each part, for its slowest servers."""
@@ -156,20 +159,21 @@ def make_forecast(
     # A body over the cap is given up when its announced length says so: it costs no more than a failure.
     over = pl.lit(value=False) if keeping.maximum_bytes is None else pl.col("file_bytes") > keeping.maximum_bytes
     transfer = total(pl.when(pl.col("reached") & ~over).then("file_bytes").otherwise("bytes_read"))
+    overheads = (OVERHEAD_BYTES, LEAST_OVERHEAD_BYTES, MOST_OVERHEAD_BYTES)
     stored = [
-        total(pl.when("kept").then(size + OVERHEAD_BYTES).otherwise(0.0))
-        for size in keeping.stored_bytes(pl.col("file_bytes"))
+        total(pl.when("kept").then(size + overhead).otherwise(0.0))
+        for size, overhead in zip(keeping.stored_bytes(pl.col("file_bytes")), overheads, strict=True)
     ]
     store = Interval(stored[0].estimate, stored[1].low, stored[2].high)
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
-    by_machine = rows / assumed.images_per_s / 3600
+    by_machine = Interval(1.0, 1 / MACHINE_FACTOR, MACHINE_FACTOR).times(rows / assumed.images_per_s / 3600)
     busiest = max(hosts, key=lambda host: (hosts[host], host), default="")
     by_host = _hours_of_host(hosts.get(busiest, 0), told["seconds"], limits)
     waiting = Interval(1.0, 0.0, MOST_DEADLINES).times(parts * limits.deadline_s / 3600 if rows else 0.0)
 
     def slowest(bound: Callable[[Interval], float]) -> float:
-        return max(by_machine, bound(by_bandwidth), bound(by_host)) + bound(waiting)
+        return max(bound(by_machine), bound(by_bandwidth), bound(by_host)) + bound(waiting)
 
     return Forecast(
         rows=rows,

@@ -103,11 +103,12 @@ def chain(lake: Lake, small_web: SmallWeb, instance: dg.DagsterInstance) -> Chai
         frames.append(frame)
     rows = pl.concat(frames)
     dead = [index % 5 == 0 for _ in range(2) for index in range(20)]
-    size = len(image_bytes(1100, 1040))
     probes = probes_of(
         rows,
         outcome=["not_found" if gone else "ok" for gone in dead],
-        file_bytes=[None if gone else size for gone in dead],
+        file_bytes=[
+            None if gone else len(image_bytes(1100, 1040, colour=row % 20 % 3)) for row, gone in enumerate(dead)
+        ],
         true_width=[None if gone else 1100 for gone in dead],
     )
     lake.write_parquet(lake.uri(["d", "dimension_probes"], "dimension_probes.parquet"), probes)
@@ -143,6 +144,15 @@ def test_the_chain_from_valid_rows_to_the_index(chain: Chain) -> None:
     figures = {record.data["figure"]: record.data for record in compared.records}
     assert figures["images"]["planned"] == pytest.approx(24)
     assert (figures["images"]["actual"], figures["images"]["inside"]) == (24, True)
+    assert figures["images"]["off_by"] == pytest.approx(told["images off by"]) == pytest.approx(0)
+    assert figures["bytes to store"]["inside"]
+    assert list(figures) == ["images", "bytes to transfer", "bytes to store", "hours"]
+    folder = ["d", "s"]
+    stored = chain.lake.read_json(chain.lake.uri([*folder, "index"], "plan_against_actual.json"))
+    assert {one["figure"]: one["actual"] for one in stored}["images"] == 24
+    card = chain.lake.read_bytes(chain.lake.uri(folder, "README.md")).decode()
+    assert "| images | 24 |" in card
+    assert "| 24 | +0.0% |" in card
     assert chain.lake.exists(chain.lake.uri(["d", "s"], "README.md"))
 
 

@@ -130,7 +130,7 @@ def test_the_same_shards_give_the_same_index(published: Path, downloads: Downloa
 
 
 def test_a_subset_without_shards_has_an_index_all_the_same(downloads: Downloads) -> None:
-    index = publish_index(downloads.lake, "d", SUBSET, [], minimum_side_px=1024)
+    index, _ = publish_index(downloads.lake, "d", SUBSET, [], minimum_side_px=1024)
     assert (index.images, index.rows) == (0, 0)
     assert front_matter(downloads.root / "lake" / "d" / "s")["size_categories"] == ["n<1K"]
 

@@ -34,5 +34,5 @@ def test_shards_in_a_bucket_are_those_in_a_folder(
     books = remote.accounts()
     assert books.balanced, books.findings
     assert audit(s3_lake, KEY, PART, minimum_side_px=1024, decode_share=1.0).decoded == 6
-    assert publish_index(s3_lake, "d", SubsetSpec(name="s"), [PART], minimum_side_px=1024).images == 6
+    assert publish_index(s3_lake, "d", SubsetSpec(name="s"), [PART], minimum_side_px=1024)[0].images == 6
     assert remote.run(planned).jobs == ()

@@ -9,7 +9,14 @@ import pytest
 
 from laion_assets.shards.spec import ResizeSpec, ShardsSpec
 from laion_assets.shards.upstream import Resizer
-from laion_assets.subsets.forecast import OVERHEAD_BYTES, Forecast, HostLimits, make_forecast
+from laion_assets.subsets.forecast import (
+    LEAST_OVERHEAD_BYTES,
+    MOST_OVERHEAD_BYTES,
+    OVERHEAD_BYTES,
+    Forecast,
+    HostLimits,
+    make_forecast,
+)
 from laion_assets.subsets.keeping import ENCODED_FACTOR, Keeping
 from laion_assets.subsets.spec import PlanSpec
 from laion_assets_tests.subsets.conftest import probes_of, valid_rows
@@ -54,7 +61,7 @@ def test_a_body_over_the_cap_is_not_planned_to_be_transferred() -> None:
 def test_images_that_need_no_resizing_are_stored_as_they_are() -> None:
     same = planned_with(ShardsSpec(resize=ResizeSpec(image_size=4096)), probes_of(valid_rows(10)))
     assert same.bytes_to_store.estimate == pytest.approx(1000 * (400_000 + OVERHEAD_BYTES))
-    assert same.bytes_to_store.low == pytest.approx(same.bytes_to_store.high)
+    assert same.bytes_to_store.low == pytest.approx(1000 * (400_000 + LEAST_OVERHEAD_BYTES))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +78,8 @@ def test_resized_images_are_planned_by_their_new_pixels(mode: str, pixels: float
     resize = ResizeSpec.model_validate({"mode": mode, "image_size": 800, "skip_reencode": False})
     stored = planned_with(ShardsSpec(resize=resize), probes_of(valid_rows(10))).bytes_to_store
     assert (stored.estimate / 1000 - OVERHEAD_BYTES) / 0.45 == pytest.approx(pixels)
-    assert (stored.low / 1000 - OVERHEAD_BYTES) * ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
-    assert (stored.high / 1000 - OVERHEAD_BYTES) / ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
+    assert (stored.low / 1000 - LEAST_OVERHEAD_BYTES) * ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
+    assert (stored.high / 1000 - MOST_OVERHEAD_BYTES) / ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
 
 
 @pytest.mark.parametrize(
