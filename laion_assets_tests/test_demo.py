@@ -115,6 +115,7 @@ def test_every_planned_row_is_in_the_shards_books_and_every_image_in_a_tar(
     told = manifest(folder)
     assert rows.height == told["rows"]
     assert rows["outcome"].null_count() == 0
+    assert rows["key"].n_unique() == rows.height
 
     members = []
     for path in shards.glob("*/*.tar"):
@@ -127,6 +128,17 @@ def test_every_planned_row_is_in_the_shards_books_and_every_image_in_a_tar(
     # The true size decides too, which the sandbox leaves to the one who asks.
     wrong = wrong.filter(pl.min_horizontal("true_width", "true_height") >= 1024)
     assert wrong.is_empty(), wrong.select("url", "fault", "outcome", "expected_download_outcome").head(5)
+
+
+def test_what_came_lies_in_the_intervals_of_the_plan(first_run: tuple[Path, str]) -> None:
+    """Hours are told but not held to: they are those of whatever machine this runs on."""
+    folder, _ = first_run
+    told = json.loads((folder / "lake/laion_hr/vlm_1024/index/plan_against_actual.json").read_text())
+    figures = {one["figure"]: one for one in told}
+    assert list(figures) == ["images", "bytes to transfer", "bytes to store", "hours"]
+    assert [one for one in told if not one["inside"] and one["figure"] != "hours"] == []
+    assert figures["images"]["actual"] == manifest(folder)["images"]
+    assert figures["hours"]["actual"] > 0
 
 
 def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Path, str]) -> None:
