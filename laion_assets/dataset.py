@@ -6,9 +6,11 @@ The rooms do the work; this file only hands each room the part of the YAML that 
 import dagster as dg
 from pydantic import Field, field_validator
 
+from laion_assets.automation.conditions import once_requested_parts_are_in
 from laion_assets.automation.jobs import dataset_jobs
-from laion_assets.automation.schedules import weekly_link_health
-from laion_assets.automation.sensors import discovery_sensor
+from laion_assets.automation.schedules import monthly_refresh, weekly_link_health
+from laion_assets.automation.sensors import discovery_sensor, upkeep_sensor
+from laion_assets.automation.upkeep import with_upkeep
 from laion_assets.defs_yaml import YamlComponent
 from laion_assets.metadata.assets import duplicate_assets, metadata_assets
 from laion_assets.metadata.checks import metadata_checks
@@ -100,7 +102,13 @@ class ImageTextDataset(YamlComponent):
             ),
         ]
         checks = [
-            *metadata_checks(self.name, expectations=self.expectations, rules=self.rules, parts=parts),
+            *metadata_checks(
+                self.name,
+                expectations=self.expectations,
+                rules=self.rules,
+                parts=parts,
+                drift_condition=once_requested_parts_are_in([dg.AssetKey([self.name, "metadata_profile"])]),
+            ),
             *probe_checks(self.name, minimum_side_px=minimum_side_px),
         ]
         for subset in self.subsets:
@@ -124,9 +132,20 @@ class ImageTextDataset(YamlComponent):
             checks += shard_checks(self.name, subset, spec=subset.shards, minimum_side_px=minimum_side_px, parts=parts)
         jobs = dataset_jobs(self.name, assets=assets, subsets=[subset.name for subset in self.subsets], parts=parts)
         return dg.Definitions(
-            assets=assets,
+            assets=with_upkeep(assets, parts=parts),
             asset_checks=checks,
             jobs=jobs.all(),
-            schedules=[weekly_link_health(self.name, jobs.link_health)],
-            sensors=[discovery_sensor(self.name, source=self.source, parts=parts, job=jobs.parts)],
+            schedules=[
+                weekly_link_health(self.name, jobs.link_health),
+                monthly_refresh(self.name, jobs.parts),
+            ],
+            sensors=[
+                discovery_sensor(self.name, source=self.source, parts=parts, job=jobs.parts),
+                upkeep_sensor(
+                    f"{self.name}_automation",
+                    keys=[spec.key for asset in assets for spec in asset.specs],
+                    description=f"Keeps what is downstream of the parts of {self.name} up to date: per part as each "
+                    "comes in; sample, probes, report and plans once the requested parts are in. Never downloads.",
+                ),
+            ],
         )

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from laion_assets.automation.alarm import Alarm, failure_sensor
+from laion_assets.automation.conditions import follows_any_dataset
+from laion_assets.automation.sensors import upkeep_sensor
+from laion_assets.comparison.assets import ASSET as COMPARISON
 from laion_assets.comparison.assets import comparison_job, dataset_comparison
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.lake.resource import LakeResource
@@ -28,12 +32,27 @@ def defs() -> dg.Definitions:
     accept_features()
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     datasets = [component.name for component in tree.get_all_components(of_type=ImageTextDataset)]
+    comparison = dataset_comparison(datasets)
+    figures = [dg.AssetKey([dataset, "resolution_statistics"]) for dataset in datasets]
     return dg.Definitions.merge(
         tree.build_defs(),
         dg.Definitions(
-            assets=[dataset_comparison(datasets)],
+            assets=[
+                comparison.map_asset_specs(
+                    lambda spec: spec.replace_attributes(automation_condition=follows_any_dataset(figures))
+                )
+            ],
             jobs=[comparison_job()],
+            sensors=[
+                upkeep_sensor(
+                    "comparison_automation",
+                    keys=[dg.AssetKey(COMPARISON)],
+                    description="Compares the datasets anew when one has new figures.",
+                ),
+                failure_sensor(),
+            ],
             resources={
+                "alarm": Alarm(),
                 "lake": lake_resource(),
                 "web": WebResource.from_environment(),
                 "pipes": dg.PipesSubprocessClient(),

@@ -18,6 +18,7 @@ ACCEPTED_FEATURES: dict[str, type[Warning]] = {
     "Class `LocalFileCodeReference`": BetaWarning,
     "Parameter `owners` of initializer `SensorDefinition.__init__`": BetaWarning,
     "Parameter `execution_type` of function `AssetsDefinition.__init__`": BetaWarning,
+    "Parameter `use_user_code_server` of initializer `AutomationConditionSensorDefinition.__init__`": BetaWarning,
 }
 
 

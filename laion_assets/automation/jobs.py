@@ -9,7 +9,11 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from laion_assets.metadata.checks import PART_DRIFT
+
 Job = UnresolvedAssetJobDefinition
+
+DATASET_TAG = "laion_assets/dataset"
 
 
 @dataclass(frozen=True)
@@ -51,35 +55,37 @@ def dataset_jobs(
     apart = {dg.AssetKey([dataset, subset, last]) for subset in subsets for last in ("shards", "index")}
     together = [spec for asset in assets for spec in asset.specs if spec.key not in apart]
 
-    def job(*words: str, keys: Sequence[dg.AssetKey], description: str) -> Job:
+    profile = dg.AssetKey([dataset, "metadata_profile"])
+    # It reads the profiles of all parts: once with the analysis, not once more with each part.
+    drift = dg.AssetSelection.checks(dg.AssetCheckKey(profile, PART_DRIFT))
+
+    def job(*words: str, selection: dg.AssetSelection, description: str) -> Job:
         return dg.define_asset_job(
-            job_name(dataset, *words),
-            selection=dg.AssetSelection.assets(*keys),
-            description=description,
-            tags={"laion_assets/dataset": dataset},
+            job_name(dataset, *words), selection=selection, description=description, tags={DATASET_TAG: dataset}
         )
 
     return DatasetJobs(
         parts=job(
             "parts",
-            keys=[spec.key for spec in together if spec.partitions_def == parts],
+            selection=dg.AssetSelection.assets(*(spec.key for spec in together if spec.partitions_def == parts))
+            - drift,
             description=f"One part of {dataset}: fetch, validate, profile, and select the rows of every subset.",
         ),
         analysis=job(
             "analysis",
-            keys=[spec.key for spec in together if spec.partitions_def is None],
+            selection=dg.AssetSelection.assets(*(spec.key for spec in together if spec.partitions_def is None)) | drift,
             description=f"All materialised parts of {dataset}: sample, probes, statistics, plans of the subsets.",
         ),
         link_health=job(
             "link_health",
-            keys=[dg.AssetKey([dataset, "link_health"])],
+            selection=dg.AssetSelection.assets(dg.AssetKey([dataset, "link_health"])),
             description=f"One week of {dataset}: the panel of the sample probed again.",
         ),
         shards=tuple(
             job(
                 subset,
                 "shards",
-                keys=[dg.AssetKey([dataset, subset, "shards"])],
+                selection=dg.AssetSelection.assets(dg.AssetKey([dataset, subset, "shards"])),
                 description=f"One part of {dataset}/{subset}: download its rows into webdataset shards.",
             )
             for subset in subsets
@@ -88,7 +94,7 @@ def dataset_jobs(
             job(
                 subset,
                 "index",
-                keys=[dg.AssetKey([dataset, subset, "index"])],
+                selection=dg.AssetSelection.assets(dg.AssetKey([dataset, subset, "index"])),
                 description=f"The index, manifest and dataset card of the shards of {dataset}/{subset}.",
             )
             for subset in subsets

@@ -19,6 +19,8 @@ from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
 from laion_assets.metadata.spelled_sizes import compare_spelled_sizes
 
+PART_DRIFT = "part_drift"
+
 
 def metadata_checks(
     dataset: str,
@@ -26,6 +28,7 @@ def metadata_checks(
     expectations: ExpectationsSpec,
     parts: dg.PartitionsDefinition,
     rules: RulesSpec | None = None,
+    drift_condition: dg.AutomationCondition[dg.AssetCheckKey] | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """The checks on ``validated_metadata`` (one step per part) and ``metadata_profile`` (over all parts).
 
@@ -34,6 +37,7 @@ def metadata_checks(
         expectations: What the publisher promises.
         parts: One partition per published file.
         rules: The same as for the assets.
+        drift_condition: When the check over all parts runs by itself.
     """
     book = rulebook(rules, expectations)
     valid_key = dg.AssetKey([dataset, "validated_metadata"])
@@ -86,16 +90,17 @@ def metadata_checks(
             yield _result(valid_key, "contract", finding, extra)
 
     @dg.asset_check(
-        name="part_drift",
+        name=PART_DRIFT,
         asset=profile_key,
         description="All parts look like random shuffles of one dataset, tested and corrected for the number of looks.",
         pool="metadata",
+        automation_condition=drift_condition,
     )
     def part_drift(lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         names = store.list_names(profile_key.path, ".parquet")
         profiles = store.scan_parquet([store.uri(profile_key.path, name) for name in names]).collect()
-        return _result(profile_key, "part_drift", check_results.drift_finding(compare_parts(profiles)))
+        return _result(profile_key, PART_DRIFT, check_results.drift_finding(compare_parts(profiles)))
 
     return [check_part, part_drift]
 

@@ -1,0 +1,65 @@
+"""When assets downstream of the parts run by themselves.
+
+Every condition has a name that the UI shows beside its verdict, tick by tick. Nothing runs by itself before the sensor
+of its dataset is switched on. Fetching is what the discovery sensor requests, and downloads are never automatic.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+Condition = dg.AutomationCondition[Any]
+
+SOMETHING_NEW = Condition.any_deps_updated().since_last_handled().with_label("something_new_upstream")
+NOTHING_FAILED = (~Condition.any_deps_match(Condition.execution_failed())).with_label("nothing_upstream_failed")
+NOT_RUNNING = (~Condition.in_progress()).with_label("not_running_already")
+# A check that has not been evaluated yet has not passed either: a part is in when its blocking checks have passed.
+ALL_CHECKED = (
+    ~Condition.any_deps_match(
+        ~Condition.missing()
+        & ~Condition.will_be_requested()
+        & ~Condition.all_checks_match(Condition.check_passed(), blocking_only=True)
+    )
+).with_label("blocking_checks_upstream_passed")
+
+
+def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = ()) -> Condition:
+    """For what is made from many parts at once: runs when the last requested part is in, not once per part.
+
+    A part is requested by a run or a backfill, and it is in when it has been made and its blocking checks have passed.
+    Parts that nobody requested are not waited for. A part that failed holds the whole back until it has been repaired;
+    by hand it can be materialised at any time.
+
+    Args:
+        parts: the upstream assets that are made per part: some of their partitions may be missing.
+    """
+    return _once_upstream_is_in("once_requested_parts_are_in", some_may_be_missing=parts)
+
+
+def follows_its_part() -> Condition:
+    """For what is made per part: runs when what it is made from was made anew, for that part alone."""
+    return _once_upstream_is_in("follows_its_part")
+
+
+def follows_any_dataset(datasets: Sequence[dg.AssetKey]) -> Condition:
+    """For the comparison: runs when one dataset has new figures, whether or not the others have any.
+
+    Args:
+        datasets: the upstream assets, one per dataset.
+    """
+    return _once_upstream_is_in("follows_any_dataset", some_may_be_missing=datasets)
+
+
+def _once_upstream_is_in(name: str, *, some_may_be_missing: Sequence[dg.AssetKey] = ()) -> Condition:
+    missing = Condition.any_deps_missing()
+    if some_may_be_missing:
+        missing = missing.ignore(dg.AssetSelection.assets(*some_may_be_missing))
+    return (
+        SOMETHING_NEW
+        & (~missing).with_label("nothing_upstream_missing")
+        & (~Condition.any_deps_in_progress()).with_label("nothing_upstream_on_its_way")
+        & NOTHING_FAILED
+        & ALL_CHECKED
+        & NOT_RUNNING
+    ).with_label(name)

@@ -1,0 +1,62 @@
+"""Where the Dagster instance keeps runs, events and schedules: PostgreSQL if a variable names one, else SQLite.
+
+``dagster.yaml`` names this class, so one file serves both: a laptop sets nothing, a server sets one variable. The
+address with its password stays in the environment: it is in no file, and the UI shows the name of this class instead.
+"""
+
+import os
+
+from dagster._config import Field, StringSource
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+
+POSTGRES_VARIABLE = "LAION_ASSETS_POSTGRES"
+_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
+
+
+class InstanceStorageError(ValueError):
+    """The storage that the environment asks for cannot be had."""
+
+
+class InstanceStorage(DagsterSqliteStorage):
+    """Named in ``dagster.yaml`` under ``storage: custom``; makes the storage that the environment asks for."""
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """The folder of SQLite's files; `DAGSTER_HOME` unless given."""
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(  # type: ignore[override] # either storage, as the environment says
+        cls, inst_data: ConfigurableClassData, config_value: dict[str, str]
+    ) -> DagsterStorage:
+        """SQLite's storage, or PostgreSQL's.
+
+        Raises:
+            InstanceStorageError: neither can be had, and why.
+        """
+        if url := os.environ.get(POSTGRES_VARIABLE, "").strip():
+            return _postgres(url, inst_data)
+        folder = config_value.get("base_dir") or os.environ.get("DAGSTER_HOME")
+        if not folder:
+            raise InstanceStorageError(
+                f"neither DAGSTER_HOME nor {POSTGRES_VARIABLE} is set. Set DAGSTER_HOME to the folder of dagster.yaml."
+            )
+        return DagsterSqliteStorage.from_local(folder, inst_data=inst_data)
+
+
+def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
+    if not url.startswith(_SCHEMES):
+        raise InstanceStorageError(
+            f"{POSTGRES_VARIABLE} is not a PostgreSQL address. Give postgresql://user:password@host:5432/database."
+        )
+    try:
+        from dagster_postgres.storage import DagsterPostgresStorage
+    except ImportError:
+        raise InstanceStorageError(
+            f"{POSTGRES_VARIABLE} is set and dagster-postgres is not installed. "
+            "Install it: pip install -c constraints.txt 'laion-assets[postgres]'."
+        ) from None
+    return DagsterPostgresStorage(url, should_autocreate_tables=True, inst_data=inst_data)
