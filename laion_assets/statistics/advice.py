@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from laion_assets.statistics.document import Criterion, Statement, Statistics
-from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT
+from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT, columns_are_exchanged
 from laion_assets.statistics.statements import say
 
 WORTH_RETRYING = 0.01
@@ -56,8 +56,7 @@ def _declared_small(found: Statistics, document: dict[str, Any]) -> list[Stateme
 
 
 def _swapped(found: Statistics, document: dict[str, Any]) -> list[Statement]:
-    share = next(k.share for k in found.anomaly.kinds if k.kind == "declared_swapped").estimate
-    if share is None or share <= 0.5:
+    if not columns_are_exchanged(found):
         return []
     return [say(document, "swapped", "Exchange the width and height columns in the dataset's configuration.")]
 

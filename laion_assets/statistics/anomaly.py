@@ -49,6 +49,7 @@ def anomaly(evidence: Evidence, historical: list[Class], short_side: list[Class]
         genuine_within_historical=evidence.sample.share(evidence.has(genuine), evidence.has(is_historical))
         if evidence.has(is_historical).any()
         else None,
+        swapped_where_it_shows=_swapped_where_it_shows(evidence),
         examples=[example for kind in Kind for example in _examples(evidence, kind)],
     )
 
@@ -71,6 +72,13 @@ def _kind(evidence: Evidence, kind: Kind, is_historical: pl.Expr, historical: Vi
         rows=scaled(sample.share(having), sample.population),
         over_all_rows=sample.bounds(having, told) if kind.needs_probe and evidence.probed else None,
     )
+
+
+def _swapped_where_it_shows(evidence: Evidence) -> Share | None:
+    swapped = pl.col("declared_match") == "swapped"
+    as_declared = (pl.col("declared_match") == "exact") & (pl.col("declared_width") != pl.col("declared_height"))
+    shows = evidence.has(swapped | as_declared)
+    return evidence.sample.share(evidence.has(swapped), shows) if shows.any() else None
 
 
 def _exact_kind(evidence: Evidence, kind: Kind, historical: Views[Share]) -> Share | None:

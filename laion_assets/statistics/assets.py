@@ -8,6 +8,7 @@ import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
+from laion_assets.metadata.acceptance import accepted_parts
 from laion_assets.statistics.document import Statistics
 from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.spec import RequirementSpec
@@ -88,8 +89,8 @@ def statistics_assets(
 
 def _profiles(store: Lake, dataset: str) -> pl.DataFrame | None:
     asset = [dataset, "metadata_profile"]
-    names = store.list_names(asset, ".parquet")
-    return store.scan_parquet([store.uri(asset, name) for name in names]).collect() if names else None
+    parts = accepted_parts(store, dataset, asset[-1])
+    return store.scan_parquet([store.uri(asset, f"{part}.parquet") for part in parts]).collect() if parts else None
 
 
 def _sample(store: Lake, dataset: str, *, declared_only: bool) -> pl.DataFrame:

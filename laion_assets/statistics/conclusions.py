@@ -10,7 +10,7 @@ from typing import Any
 from laion_assets.statistics.advice import download_strategy, recommendations
 from laion_assets.statistics.document import Conclusions, Statement, Statistics
 from laion_assets.statistics.estimate import Share
-from laion_assets.statistics.judgements import judge
+from laion_assets.statistics.judgements import columns_are_exchanged, judge
 from laion_assets.statistics.statements import say
 
 
@@ -124,7 +124,7 @@ def _reproduced(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if historical is None:
         return [tell("no_sizes", "The metadata declares no sizes, so there is no historical figure to explain.")]
     path, share, genuine = historical
-    whose = "the {n} valid rows" if share.method == "exact" else "the {n} sampled rows"
+    whose = f"the {{n}} {'valid' if share.method == 'exact' else 'sampled'} row{_s(share.n)}"
     places = {"edge": "requirement/edges_px/0 tidy", "n": f"{path}/n count"}
     if share.count == 0:
         template = f"The historical scheme calls none of {whose} “<\u00a0{{edge}}”: there is no anomaly here."
@@ -188,7 +188,12 @@ def _exchanged(found: Statistics, document: dict[str, Any]) -> list[Statement]:
             return [say(document, "not_exchanged", f"{template}.")]
         template += " of the sample; the share of such rows is at most {high} (95 % confidence)."
         return [say(document, "not_exchanged", template, high=f"{path}/high percent")]
-    template = "Width and height are exchanged in {share} of the reachable rows: " + (
-        "the columns are the wrong way round." if (swapped.estimate or 0) > 0.5 else "single images, not the columns."
-    )
-    return [say(document, "exchanged", template, share=f"{path} percent+ci")]
+    places = {"share": f"{path} percent+ci"}
+    template = "Width and height are exchanged in {share} of the reachable rows: single images, not the columns."
+    if columns_are_exchanged(found):
+        places["shows"] = "anomaly/swapped_where_it_shows percent"
+        template = (
+            "Width and height are exchanged in {share} of the reachable rows, and in {shows} of those where it shows "
+            "(the image has these two sides, and they differ): the columns are the wrong way round."
+        )
+    return [say(document, "exchanged", template, **places)]

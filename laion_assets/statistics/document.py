@@ -195,6 +195,9 @@ class Anomaly(Frozen):
     ``straddles_buckets`` it adds up to the historical figure."""
     genuine_within_historical: Share | None
     """The same, of the sampled rows that the historical scheme calls too small."""
+    swapped_where_it_shows: Share | None
+    """Of the reachable rows whose image has the two declared sides, one longer than the other: those with the sides
+    exchanged. Near one, the columns are the wrong way round; a square image cannot tell."""
     examples: list[Example]
 
 

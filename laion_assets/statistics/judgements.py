@@ -31,6 +31,7 @@ PRECISE_HALF_WIDTH = 0.01
 MANY_MATCHES = 0.95
 SOME_MATCHES = 0.8
 MATERIAL_GAP = 0.01
+COLUMNS_EXCHANGED = 0.5
 
 
 def judge(found: Statistics, document: dict[str, Any]) -> tuple[list[Statement], list[Statement]]:
@@ -191,6 +192,12 @@ def _nonresponse(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return []  # too few rows to tell a difference from chance
     template = "Rows that answer look like those that do not: {reached} and {missed} declare at least {side} px."
     return [("strength", say(document, "nonresponse", template, **places))]
+
+
+def columns_are_exchanged(found: Statistics) -> bool:
+    """Whether width and height are exchanged throughout, rather than in single images."""
+    share = found.anomaly.swapped_where_it_shows
+    return share is not None and (share.estimate or 0) > COLUMNS_EXCHANGED
 
 
 def _apart(one: Share, other: Share) -> bool:

@@ -215,6 +215,15 @@ class Recomputation:
         self.share(
             "anomaly/genuinely_small", [i and short_of(r) < 1024 for i, r in zip(inside, self.sample, strict=True)]
         )
+        relations = [match(row) for row in self.sample]
+        self.share(
+            "anomaly/swapped_where_it_shows",
+            [relation == "swapped" for relation in relations],
+            [
+                relation == "swapped" or (relation == "exact" and row["declared_width"] != row["declared_height"])
+                for relation, row in zip(relations, self.sample, strict=True)
+            ],
+        )
         for name in ("exact", "swapped", "scaled_down", "replaced"):
             self.share(f"agreement/{name}/share", [match(row) == name for row in self.sample], self.measured)
         place = 0

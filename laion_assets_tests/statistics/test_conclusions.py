@@ -80,6 +80,14 @@ def without_sizes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.lit(None, pl.Int32).alias(name) for name in SIZES)
 
 
+def mostly_square(rows: pl.DataFrame) -> pl.DataFrame:
+    square = pl.when(pl.col("row") % 4 != 0)
+    return rows.with_columns(
+        square.then(pl.lit(1200, pl.Int32)).otherwise(pl.lit(side, pl.Int32)).alias(name)
+        for name, side in zip(SIZES, (1500, 1100), strict=True)
+    )
+
+
 def exchanged(share_of_ten: int) -> Change:
     """Declares width and height the wrong way round in so many rows of ten."""
     return lambda rows: rows.with_columns(
@@ -159,6 +167,17 @@ class TestAnomaly:
         assert "in no reachable row" in sentence(found().conclusions.anomaly, "not_exchanged")
         assert "single images" in sentence(found(after=exchanged(1)).conclusions.anomaly, "exchanged")
         assert "wrong way round" in sentence(found(after=exchanged(10)).conclusions.anomaly, "exchanged")
+
+    def test_squares_do_not_hide_that_the_columns_are_the_wrong_way_round(self) -> None:
+        """Three rows of four are square, where exchanging shows nothing."""
+        measured = found(mostly_square, after=exchanged(10))
+        kind = next(kind for kind in measured.anomaly.kinds if kind.kind == "declared_swapped")
+        assert kind.share.estimate is not None
+        assert kind.share.estimate < 0.25
+        assert measured.anomaly.swapped_where_it_shows is not None
+        assert measured.anomaly.swapped_where_it_shows.estimate == 1
+        assert "in 100 % of those where it shows" in sentence(measured.conclusions.anomaly, "exchanged")
+        assert "Exchange the width and height columns" in sentence(measured.conclusions.recommendations, "swapped")
 
 
 def tiny_true(rows: pl.DataFrame) -> pl.DataFrame:
