@@ -38,9 +38,21 @@ def demo(home: Path) -> None:
 
 @main.command()
 @click.argument("source")
-@click.option("--sample", default=10_000, show_default=True, help="Rows to probe; more later reuses what is known.")
-@click.option("--seed", default=0, show_default=True, help="Samples of one seed are nested.")
-@click.option("--requirement", default=1024, show_default=True, help="Side in px that images must have.")
+@click.option(
+    "--sample",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(1, 5_000_000),
+    help="Rows to probe; more later reuses what is known.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed draws other rows.")
+@click.option(
+    "--requirement",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(1, 65_500),
+    help="Side in px that images must have.",
+)
 @click.option("--declared-only", is_flag=True, help="Do not ask the web: report what the metadata declares.")
 @click.option(
     "--columns",

@@ -27,6 +27,8 @@ OF_A_PART = ("raw_metadata", "quarantined_metadata", "metadata_profile", "valida
 PARTS, SAMPLE, PROBES, REPORT = "parts", "sample", "probes", "report"
 """The jobs, in order; the first per part."""
 
+MAX_SIDE_PX = 65_500
+"""The longest side a JPEG can have."""
 _HIGH_SIDE_PX = 2048
 
 
@@ -103,7 +105,7 @@ class AdHocDataset:
                 title=self.title,
                 requirement=RequirementSpec(
                     minimum_side_px=self.requirement_px,
-                    minimum_high_side_px=max(_HIGH_SIDE_PX, 2 * self.requirement_px),
+                    minimum_high_side_px=min(max(_HIGH_SIDE_PX, 2 * self.requirement_px), MAX_SIDE_PX),
                 ),
                 minimum_side_px=self.requirement_px,
                 parts=parts,

@@ -20,6 +20,7 @@ from laion_assets.analyze.columns import ColumnsRead, told
 from laion_assets.home import NO_PHONING_HOME, Home
 from laion_assets.lake.lake import Lake
 from laion_assets.metadata.columns import OVERFLOW
+from laion_assets.metadata.reading import is_file_of_part
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ColumnsSpec
 from laion_assets.pipeline import BlockedError, Pipeline, RunFailedError, Work
@@ -153,10 +154,10 @@ class _Steps:
         self._register(listing)
         pipeline = self._pipeline(self._sample)
         pipeline.close_abandoned_runs()
-        works = [Work(PARTS, part.key) for part in listing.parts]
+        failures = [_unreadable(part) for part in listing.parts if not is_file_of_part(part.file_name, part.key)]
+        works = [Work(PARTS, part.key) for part in listing.parts if is_file_of_part(part.file_name, part.key)]
         versions = {part.key: part.sha256 or self._held_version(part) for part in listing.parts}
         needed = pipeline.needed(works, data_versions=versions)
-        failures: list[str] = []
         with self._display.stage("fetch and validate parts", units=len(works)) as stage:
             stage.advance(len(works) - len(needed))
             for work in needed:
@@ -167,21 +168,23 @@ class _Steps:
                     self._forget(str(work.part), keep=("raw_metadata",))
                 stage.advance()
             reused = len(works) - len(needed)
-            notes = ((len(needed) - len(failures), "read"), (reused, "reused"), (len(failures), "left out"))
+            read = len(listing.parts) - reused - len(failures)
+            notes = ((read, "read"), (reused, "reused"), (len(failures), "left out"))
             stage.conclude(", ".join(f"{count} {what}" for count, what in notes if count))
-        if len(failures) == len(works):
-            others = f" So it is with all {len(works)} parts." if len(works) > 1 else ""
-            raise AnalysisError(failures[0] + others)
+            if len(failures) == len(listing.parts):
+                others = f" None of the {len(failures)} parts can be read." if len(failures) > 1 else ""
+                raise AnalysisError(failures[0] + others)
         return tuple(failures)
 
     def probe(self) -> str | None:
         """Ask the web about the sample; returns why it could not be asked, if so."""
         with self._display.stage("probe the sample") as stage:
-            trouble = self._ask_pilot(stage)
-            if trouble is None:
+            trouble = self._ask(self._sample.model_copy(update={"size": min(PILOT_ROWS, self._sample.size)}), stage)
+            # Where something does answer, the whole sample decides.
+            if self._sample.size > PILOT_ROWS and (trouble is None or self._probes()["reached"].any()):
                 trouble = self._ask(self._sample, stage)
             probes = self._probes()
-            reached = f"{probes.filter('reached').height:,} of {probes.height:,} links gave an image"
+            reached = f"{probes['reached'].sum():,} of {probes.height:,} links gave an image"
             stage.conclude("the web could not be asked" if trouble else reached)
         return trouble
 
@@ -219,13 +222,6 @@ class _Steps:
                 shutil.copyfile(path, scratch)
                 scratch.replace(folder / name)
         return Statistics.model_validate_json((folder / "statistics.json").read_bytes())
-
-    def _ask_pilot(self, stage: Stage) -> str | None:
-        if self._sample.size <= PILOT_ROWS:
-            return None
-        trouble = self._ask(self._sample.model_copy(update={"size": PILOT_ROWS}), stage)
-        # Where something does answer, the whole sample decides.
-        return None if self._probes()["reached"].any() else trouble
 
     def _ask(self, sample: SampleSpec, stage: Stage) -> str | None:
         pipeline = self._pipeline(sample)
@@ -303,6 +299,13 @@ def _found(listing: Listing) -> str:
     told_sizes = [size for size in sizes if size is not None]
     size = f", {shown.size(sum(told_sizes))}" if len(told_sizes) == count else ""
     return f"{count} part{'' if count == 1 else 's'}{size} at {without_query(listing.source_uri)}"
+
+
+def _unreadable(part: PublishedPart) -> str:
+    return (
+        f"{part.path}: a file with this ending is not read. Name it .parquet, .csv, .tsv, .txt, .jsonl or .ndjson; "
+        "text may be compressed as .gz or .zst."
+    )
 
 
 def _finding(error: RunFailedError, work: Work) -> str:

@@ -10,6 +10,8 @@ import dagster as dg
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from laion_assets.analyze.analysis import Analysis, AnalysisError, analyze
 from laion_assets.analyze.columns import parse_columns
@@ -74,35 +76,63 @@ def _give_up(console: Console, sentence: str) -> int:
     return 1
 
 
+_IN_OUR_WORDS = (
+    # Rooms speak of defs.yaml and of materialising; here there is neither.
+    (r"Value error, ", ""),
+    (r", '__overflow__' \(String\)", ""),
+    (r"Found '([^']*)([;|])([^']*)' \(String\)\..*", r"Its first line has \2 in place of commas: save it with commas."),
+    (
+        r"Map it in defs\.yaml under columns: \{(\w+): \[(.*?)\]\}\.",
+        r"Name it with --columns \1=\2, or \1=#1 if it is the first column of a file without a header.",
+    ),
+    (r"Map '(\w+)' to another column in defs\.yaml\.", r"Name another with --columns \1=<its name>."),
+    (r" ?Fetch the part again[^.]*\.", ""),
+    (r"\(invalid utf8\)\.", "(invalid utf8). Save it as UTF-8."),
+)
+
+
 def _plain(sentence: str) -> str:
     """An error of a room, with what to do in the words of the command line."""
-    sentence = sentence.removeprefix("Value error, ")
-    sentence = re.sub(
-        r"Map it in defs\.yaml under columns: \{(\w+): \[(.*?)\]\}\.", r"Name it: --columns \1=\2", sentence
-    )
-    return re.sub(r"Map '(\w+)' to another column in defs\.yaml\.", r"Name another: --columns \1=<its name>", sentence)
+    for theirs, ours in _IN_OUR_WORDS:
+        sentence = re.sub(theirs, ours, sentence)
+    return sentence
 
 
 def _print_found(found: Analysis, console: Console) -> None:
     said = found.statistics.conclusions
     console.print()
     for line in found.columns:
-        console.print(f"  Columns: {escape(line)}", highlight=False, soft_wrap=True)
+        _say(console, f"Columns: {line}")
     for sentence in found.left_out:
-        console.print(f"  [yellow]Left out:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
+        _say(console, f"Left out: {_plain(sentence)}", style="yellow")
     if found.web_trouble:
-        console.print(
-            f"  [yellow]The web could not be asked:[/yellow] {escape(found.web_trouble)}. This is the declared half; "
-            "the same command with a working network adds the true one.",
-            highlight=False,
-            soft_wrap=True,
+        _say(
+            console,
+            f"The web could not be asked: {found.web_trouble}. This is the declared half; the same command with a "
+            "working network adds the true one.",
+            style="yellow",
+        )
+    if found.statistics.coverage.rows_quarantined:
+        cover, reasons = found.statistics.coverage, found.folder / "lake" / found.dataset / "quarantined_metadata"
+        _say(
+            console,
+            f"Quarantined: {cover.rows_quarantined:,} of {cover.rows_in:,} rows cannot be used; "
+            f"the reasons are in {_shown(reasons)}",
         )
     console.print("\n[bold]What it found[/bold]")
     for statement in (*said.summary, *said.anomaly):
-        console.print(f"  {escape(statement.text)}", highlight=False, soft_wrap=True)
+        _say(console, statement.text)
     console.print("\n[bold]Where it lies[/bold]")
     for path in found.files:
         console.print(f"  {escape(_shown(path))}", highlight=False, soft_wrap=True)
+
+
+def _say(console: Console, sentence: str, *, style: str = "") -> None:
+    """A sentence, broken between words in a terminal and left whole in a log."""
+    if console.is_terminal:
+        console.print(Padding(Text(sentence, style), (0, 0, 0, 2)))
+    else:
+        console.print(f"  {escape(sentence)}", style=style, highlight=False, soft_wrap=True)
 
 
 def _shown(path: Path) -> str:
