@@ -13,6 +13,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
+from laion_assets.metadata.acceptance import accepted_parts
 from laion_assets.metadata.contract_docs import FOLDER
 from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
@@ -147,6 +148,9 @@ def metadata_assets(
                 "rules_not_applicable": ", ".join(figures["rules_not_applicable"]) or "none",
                 "buckets": _counts_table(figures["bucket_counts"], figures["rows_valid"]),
                 "languages": _counts_table(figures["language_counts"][:20], figures["rows_valid"]),
+                "hosts": _counts_table(figures["host_counts"][:20], figures["rows_valid"]),
+                "nulls": _counts_table(figures["null_counts"], figures["rows_valid"]),
+                "nulls_by_language": _nulls_table(figures),
                 **_file_metadata(uris[1], profile_file),
             },
             data_version=dg.DataVersion(profile_file.sha256),
@@ -194,15 +198,12 @@ def duplicate_assets(dataset: str, *, group: str) -> list[dg.AssetsDefinition]:
     )
     def duplicate_urls(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         store, started = lake.open(), time.monotonic()
-        names = store.list_names(valid_key.path, ".parquet")
-        if not names:
+        accepted = accepted_parts(store, dataset)
+        if not accepted:
             raise dg.Failure(
                 f"no part of {valid_key.to_user_string()} is in the lake. Materialise one first.", allow_retries=False
             )
-        sources = {
-            name.removesuffix(".parquet"): partial(store.scan_parquet, store.uri(valid_key.path, name))
-            for name in names
-        }
+        sources = {part: partial(store.scan_parquet, store.uri(valid_key.path, f"{part}.parquet")) for part in accepted}
         uri = store.uri(key.path, "duplicate_urls.parquet")
         with store.publish(uri) as path:
             counts = find_duplicates(sources, path, on_part=partial(context.log.info, "%s: hashed"))
@@ -285,6 +286,25 @@ def _counts_table(counts: list[dict[str, Any]], rows: int) -> dg.MetadataValue:
 def _digest(book: Rulebook, columns: ColumnsSpec) -> str:
     text = "".join(rule.model_dump_json() for rule in book.rules) + repr(sorted(columns.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _nulls_table(figures: dict[str, Any]) -> dg.MetadataValue:
+    """Null shares of the scores in the languages with the most rows."""
+    shown = [one["name"] for one in figures["language_counts"][:20]]
+    nulls = [one for one in figures["null_counts_by_language"] if one["language"] in shown]
+    records = [
+        dg.TableRecord(
+            {
+                "language": str(one["language"])[:60],
+                "column": one["column"],
+                "rows": one["rows"],
+                "share null": one["nulls"] / one["rows"],
+            }
+        )
+        for one in sorted(nulls, key=lambda one: (shown.index(one["language"]), one["column"]))
+    ]
+    columns = [dg.TableColumn("language"), dg.TableColumn("column"), dg.TableColumn("rows", "int")]
+    return dg.MetadataValue.table(records, dg.TableSchema([*columns, dg.TableColumn("share null", "float")]))
 
 
 _MEANINGS = {

@@ -9,6 +9,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import check_results
+from laion_assets.metadata.acceptance import accepted_parts, record_verdict
 from laion_assets.metadata.check_results import CheckFinding
 from laion_assets.metadata.contract import check_contract, expectations_of, figures_of
 from laion_assets.metadata.contract_docs import FOLDER, contract_page
@@ -98,8 +99,8 @@ def metadata_checks(
     )
     def part_drift(lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
-        names = store.list_names(profile_key.path, ".parquet")
-        profiles = store.scan_parquet([store.uri(profile_key.path, name) for name in names]).collect()
+        accepted = accepted_parts(store, dataset, "metadata_profile")
+        profiles = store.scan_parquet([store.uri(profile_key.path, f"{part}.parquet") for part in accepted]).collect()
         return _result(profile_key, PART_DRIFT, check_results.drift_finding(compare_parts(profiles)))
 
     return [check_part, part_drift]
@@ -119,7 +120,9 @@ def _contract(
     outcome = check_contract(figures_of(profile), suite, part=part)
     docs_uri = store.uri(profile_key.path, f"{FOLDER}/{part}.html")
     store.write_bytes(docs_uri, contract_page(outcome).encode())
-    return check_results.contract_finding(outcome), docs_uri
+    finding = check_results.contract_finding(outcome)
+    record_verdict(store, profile_key.path[0], part, failure=finding.sentence if finding.blocks else None)
+    return finding, docs_uri
 
 
 def _hash_sample(rows: pl.LazyFrame, profile: dict[str, int], part: str) -> pl.DataFrame:

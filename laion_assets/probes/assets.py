@@ -8,6 +8,7 @@ import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
+from laion_assets.metadata.acceptance import accepted_parts
 from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
 from laion_assets.probes.health import diagnose
 from laion_assets.probes.probe import probe_sample
@@ -79,8 +80,10 @@ def _dimension_sample(
     )
     def dimension_sample(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store = lake.open()
-        names = store.list_names(validated.path, ".parquet")
-        parts = {name.removesuffix(".parquet"): store.scan_parquet(store.uri(validated.path, name)) for name in names}
+        parts = {
+            part: store.scan_parquet(store.uri(validated.path, f"{part}.parquet"))
+            for part in accepted_parts(store, dataset)
+        }
         drawn = draw_sample(parts, spec)
         known = published.get_partition_keys(dynamic_partitions_store=context.instance)
         uri = store.uri(key.path, "dimension_sample.parquet")
