@@ -179,6 +179,8 @@ def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
         killed_during(stage, tmp_path)
     demo(tmp_path)
     assert manifest(tmp_path) == manifest(folder)
-    with dg.DagsterInstance.from_config(str(tmp_path / "dagster_home")) as instance:
-        unfinished = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    with unchanged_environment():
+        Home(tmp_path).enter()
+        with dg.DagsterInstance.get() as instance:
+            unfinished = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     assert unfinished == []

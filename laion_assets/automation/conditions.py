@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.declarative_automation.automation_condition import BuiltinAutomationCondition
 
 Condition = dg.AutomationCondition[Any]
+# What `&` and `since` give: one that can be named.
+_Built = BuiltinAutomationCondition[Any]
 
-SOMETHING_NEW = Condition.any_deps_updated().since_last_handled().with_label("something_new_upstream")
 NOTHING_FAILED = (~Condition.any_deps_match(Condition.execution_failed())).with_label("nothing_upstream_failed")
 NOT_RUNNING = (~Condition.in_progress()).with_label("not_running_already")
 # A check that has not been evaluated yet has not passed either: a part is in when its blocking checks have passed.
@@ -24,22 +26,32 @@ ALL_CHECKED = (
 ).with_label("blocking_checks_upstream_passed")
 
 
-def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = ()) -> Condition:
+def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = (), *, parts_alone: bool = False) -> Condition:
     """For what is made from many parts at once: runs when the last requested part is in, not once per part.
 
     A part is requested by a run or a backfill, and it is in when it has been made and its blocking checks have passed.
     Parts that nobody requested are not waited for. A part that failed holds the whole back until it has been repaired;
-    by hand it can be materialised at any time.
+    by hand it can be materialised at any time. A part that comes in while the whole is being made makes it run again.
 
     Args:
         parts: the upstream assets that are made per part: some of their partitions may be missing.
+        parts_alone: nothing else upstream makes it run, such as a new plan where no shard was downloaded.
     """
-    return _once_upstream_is_in("once_requested_parts_are_in", some_may_be_missing=parts)
+    if not parts:
+        return _once_upstream_is_in("once_requested_parts_are_in", started_by=_after(Condition.any_deps_updated()))
+    selected = dg.AssetSelection.assets(*parts)
+    # `since_last_handled` would forget a part that comes in between a request and the end of its run. Single conditions
+    # on both sides of `since` keep their times, and the later of the two wins.
+    part_is_in: _Built = (
+        Condition.any_deps_match(Condition.newly_updated()).allow(selected).since(Condition.newly_requested())
+    )
+    started_by = part_is_in if parts_alone else part_is_in | _after(Condition.any_deps_updated().ignore(selected))
+    return _once_upstream_is_in("once_requested_parts_are_in", started_by=started_by, some_may_be_missing=parts)
 
 
 def follows_its_part() -> Condition:
     """For what is made per part: runs when what it is made from was made anew, for that part alone."""
-    return _once_upstream_is_in("follows_its_part")
+    return _once_upstream_is_in("follows_its_part", started_by=_after(Condition.any_deps_updated()))
 
 
 def follows_any_dataset(datasets: Sequence[dg.AssetKey]) -> Condition:
@@ -48,18 +60,31 @@ def follows_any_dataset(datasets: Sequence[dg.AssetKey]) -> Condition:
     Args:
         datasets: the upstream assets, one per dataset.
     """
-    return _once_upstream_is_in("follows_any_dataset", some_may_be_missing=datasets)
+    return _once_upstream_is_in(
+        "follows_any_dataset",
+        started_by=_after(Condition.any_deps_updated()),
+        some_may_be_missing=datasets,
+    )
 
 
-def _once_upstream_is_in(name: str, *, some_may_be_missing: Sequence[dg.AssetKey] = ()) -> Condition:
+def _after(updated: Any) -> _Built:  # noqa: ANN401 (the type of conditions on upstream assets is not public)
+    """Something upstream was made since, or is about to be: then both are made in one run."""
+    built: _Built = updated.since_last_handled() | Condition.any_deps_match(Condition.will_be_requested())
+    return built
+
+
+def _once_upstream_is_in(
+    name: str, *, started_by: _Built, some_may_be_missing: Sequence[dg.AssetKey] = ()
+) -> Condition:
     missing = Condition.any_deps_missing()
     if some_may_be_missing:
         missing = missing.ignore(dg.AssetSelection.assets(*some_may_be_missing))
-    return (
-        SOMETHING_NEW
+    whole: _Built = (
+        started_by.with_label("something_new_upstream")
         & (~missing).with_label("nothing_upstream_missing")
         & (~Condition.any_deps_in_progress()).with_label("nothing_upstream_on_its_way")
         & NOTHING_FAILED
         & ALL_CHECKED
         & NOT_RUNNING
-    ).with_label(name)
+    )
+    return whole.with_label(name)

@@ -47,4 +47,5 @@ def _condition(spec: dg.AssetSpec, per_part: set[dg.AssetKey]) -> Condition | No
         return None
     if spec.key in per_part:
         return follows_its_part()
-    return once_requested_parts_are_in([dep.asset_key for dep in spec.deps if dep.asset_key in per_part])
+    parts = [dep.asset_key for dep in spec.deps if dep.asset_key in per_part]
+    return once_requested_parts_are_in(parts, parts_alone=spec.key.path[-1] == "index")

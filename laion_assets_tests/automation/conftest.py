@@ -1,0 +1,149 @@
+"""A toy dataset: the assets of a real one by name, with bodies that do as the test says."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from laion_assets.automation.conditions import once_requested_parts_are_in
+from laion_assets.automation.jobs import dataset_jobs
+from laion_assets.automation.upkeep import with_upkeep
+from laion_assets.home import Home
+from laion_assets.pipeline import QUIET
+
+PARTS = dg.DynamicPartitionsDefinition(name="toy_parts")
+
+
+def key(*path: str) -> dg.AssetKey:
+    return dg.AssetKey(["toy", *path])
+
+
+@dataclass
+class Toy:
+    """The toy's definitions, and which of its parts are to go wrong."""
+
+    instance: dg.DagsterInstance
+    raising: set[str] = field(default_factory=set)
+    """Parts whose rows cannot be selected."""
+    broken: set[str] = field(default_factory=set)
+    """Parts that fail their blocking check."""
+
+    @functools.cached_property
+    def definitions(self) -> dg.Definitions:
+        """All assets of the toy with their upkeep."""
+        toy = self
+
+        @dg.asset(key=key("raw_metadata"), partitions_def=PARTS)
+        def raw() -> None: ...
+
+        @dg.asset(
+            key=key("validated_metadata"),
+            deps=[raw],
+            partitions_def=PARTS,
+            check_specs=[
+                dg.AssetCheckSpec("contract", asset=key("validated_metadata"), blocking=True, partitions_def=PARTS)
+            ],
+        )
+        def validated(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
+            whole = context.partition_key not in toy.broken
+            result = dg.AssetCheckResult(passed=whole, description=None if whole else "a column is missing")
+            return dg.MaterializeResult(check_results=[result])
+
+        @dg.asset(key=key("metadata_profile"), deps=[raw], partitions_def=PARTS)
+        def profile() -> None: ...
+
+        @dg.asset(key=key("small", "rows"), deps=[validated], partitions_def=PARTS)
+        def rows(context: dg.AssetExecutionContext) -> None:
+            if context.partition_key in toy.raising:
+                raise ValueError("the disk is full") from OSError(28, "No space left on device")
+
+        @dg.asset(key=key("dimension_sample"), deps=[validated])
+        def sample() -> None: ...
+
+        @dg.asset(key=key("dimension_probes"), deps=[sample])
+        def probes() -> None: ...
+
+        @dg.asset(key=key("resolution_statistics"), deps=[profile, sample, probes])
+        def statistics() -> None: ...
+
+        @dg.asset(key=key("small", "plan"), deps=[rows, probes])
+        def plan() -> None: ...
+
+        @dg.asset(key=key("small", "shards"), deps=[rows, plan], partitions_def=PARTS)
+        def shards() -> None: ...
+
+        @dg.asset(key=key("small", "index"), deps=[shards, plan])
+        def index() -> None: ...
+
+        weeks = dg.WeeklyPartitionsDefinition("2026-01-05", day_offset=1)
+
+        @dg.asset(key=key("link_health"), deps=[sample], partitions_def=weeks)
+        def link_health() -> None: ...
+
+        @dg.asset_check(
+            asset=key("metadata_profile"),
+            name="part_drift",
+            automation_condition=once_requested_parts_are_in([key("metadata_profile")]),
+        )
+        def drift() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=True)
+
+        assets = [
+            raw, validated, profile, rows, sample, probes, statistics, plan, shards, index, link_health,
+        ]  # fmt: skip
+        jobs = dataset_jobs("toy", assets=assets, subsets=["small"], parts=PARTS)
+        return dg.Definitions(
+            assets=with_upkeep(assets, parts=PARTS),
+            asset_checks=[drift],
+            jobs=[*jobs.all(), dg.define_asset_job("toy_raw", dg.AssetSelection.assets(key("raw_metadata")))],
+            executor=dg.in_process_executor,
+        )
+
+    def run(self, job: str, part: str | None = None) -> dg.ExecuteInProcessResult:
+        """Run a job of the toy in this process."""
+        found = self.definitions.resolve_job_def(job)
+        return found.execute_in_process(
+            instance=self.instance, partition_key=part, run_config=dict(QUIET), raise_on_error=False
+        )
+
+    def request(self, job: str, part: str) -> str:
+        """A run that has been requested and makes nothing; returns its id."""
+        run = self.instance.create_run_for_job(
+            self.definitions.resolve_job_def(job),
+            tags={"dagster/partition": part},
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        return run.run_id
+
+    def withdraw(self, run_id: str) -> None:
+        """Cancel such a run."""
+        run = self.instance.get_run_by_id(run_id)
+        assert run is not None
+        self.instance.report_run_canceled(run)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def toy(instance: dg.DagsterInstance) -> Toy:
+    """A toy dataset of four parts of which nothing was made yet."""
+    instance.add_dynamic_partitions("toy_parts", ["p0", "p1", "p2", "p3"])
+    return Toy(instance)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home of this process alone, with SQLite."""
+    monkeypatch.delenv("LAION_ASSETS_POSTGRES", raising=False)
+    made = Home(tmp_path / "home")
+    for name, value in made.environment().items():
+        monkeypatch.setenv(name, value)
+    made.prepare()
+    return made

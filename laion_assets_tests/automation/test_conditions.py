@@ -1,0 +1,178 @@
+"""When things run by themselves, evaluated as the daemon evaluates it."""
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+
+from laion_assets.definitions import defs
+from laion_assets_tests.automation.conftest import Toy, key
+
+ANALYSIS = {key("dimension_sample"), key("dimension_probes"), key("resolution_statistics")}
+
+
+class Daemon:
+    """Evaluates all conditions of the toy, tick by tick."""
+
+    def __init__(self, toy: Toy) -> None:
+        self._toy = toy
+        self._cursor: AssetDaemonCursor | None = None
+        self.tick()
+
+    def tick(self) -> dict[dg.AssetKey | dg.AssetCheckKey, set[str | None]]:
+        """What one tick requests: partitions per asset, or None for what has none."""
+        found = dg.evaluate_automation_conditions(
+            self._toy.definitions,
+            instance=self._toy.instance,
+            asset_selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
+            cursor=self._cursor,
+        )
+        self._cursor = found.cursor
+        requested: dict[dg.AssetKey | dg.AssetCheckKey, set[str | None]] = {}
+        for one in found.results:
+            if isinstance(one.key, dg.AssetKey) and found.get_num_requested(one.key):
+                requested[one.key] = set(found.get_requested_partitions(one.key))
+            elif not isinstance(one.key, dg.AssetKey) and not one.true_subset.is_empty:
+                requested[one.key] = {None}
+        return requested
+
+
+@pytest.fixture
+def daemon(toy: Toy) -> Daemon:
+    return Daemon(toy)
+
+
+def test_nothing_runs_before_a_part_is_in(daemon: Daemon) -> None:
+    assert daemon.tick() == {}
+
+
+def test_the_analysis_runs_once_when_the_last_of_the_requested_parts_is_in(toy: Toy, daemon: Daemon) -> None:
+    queued = {part: toy.request("toy_parts", part) for part in ("p0", "p1", "p2")}
+    seen = []
+    for part, run_id in queued.items():
+        toy.withdraw(run_id)
+        assert toy.run("toy_parts", part).success
+        seen.append(daemon.tick())
+    assert seen[:-1] == [{}, {}]
+    assert set(seen[-1]) == {*ANALYSIS, key("small", "plan"), dg.AssetCheckKey(key("metadata_profile"), "part_drift")}
+    assert daemon.tick() == {}
+
+
+def test_parts_nobody_requested_are_not_waited_for(toy: Toy, daemon: Daemon) -> None:
+    toy.run("toy_parts", "p0")
+    assert set(daemon.tick()) >= ANALYSIS
+
+
+def test_after_the_analysis_has_run_nothing_is_left_to_do(toy: Toy, daemon: Daemon) -> None:
+    toy.run("toy_parts", "p0")
+    daemon.tick()
+    toy.run("toy_analysis")
+    assert daemon.tick() == {}
+
+
+def test_a_part_that_comes_later_makes_the_analysis_run_again_once(toy: Toy, daemon: Daemon) -> None:
+    toy.run("toy_parts", "p0")
+    daemon.tick()
+    toy.run("toy_analysis")
+    daemon.tick()
+    toy.run("toy_parts", "p1")
+    assert set(daemon.tick()) >= ANALYSIS
+    assert daemon.tick() == {}
+
+
+def test_a_part_that_comes_in_while_the_analysis_runs_makes_it_run_once_more(toy: Toy, daemon: Daemon) -> None:
+    toy.run("toy_parts", "p0")
+    assert set(daemon.tick()) >= ANALYSIS
+    toy.run("toy_parts", "p1")
+    toy.run("toy_analysis")
+    assert set(daemon.tick()) >= ANALYSIS
+    assert daemon.tick() == {}
+
+
+def test_a_part_that_failed_its_blocking_check_holds_the_analysis_back_until_it_is_repaired(
+    toy: Toy, daemon: Daemon
+) -> None:
+    toy.broken = {"p1"}
+    toy.run("toy_parts", "p0")
+    toy.run("toy_parts", "p1")
+    assert key("dimension_sample") not in daemon.tick()
+    toy.broken = set()
+    toy.run("toy_parts", "p1")
+    assert set(daemon.tick()) >= ANALYSIS
+
+
+def test_a_part_whose_run_failed_holds_back_what_needs_it_until_it_is_repaired(toy: Toy, daemon: Daemon) -> None:
+    toy.raising = {"p1"}
+    toy.run("toy_parts", "p0")
+    assert not toy.run("toy_parts", "p1").success
+    assert key("small", "plan") not in daemon.tick()
+    toy.run("toy_analysis")
+    assert key("small", "plan") not in daemon.tick()
+    toy.raising = set()
+    toy.run("toy_parts", "p1")
+    assert key("small", "plan") in daemon.tick()
+
+
+def test_what_is_made_per_part_follows_its_part_alone(toy: Toy, daemon: Daemon) -> None:
+    for part in ("p1", "p2"):
+        toy.run("toy_raw", part)
+    requested = daemon.tick()
+    assert requested[key("validated_metadata")] == requested[key("metadata_profile")] == {"p1", "p2"}
+    assert requested[key("small", "rows")] == {"p1", "p2"}
+
+
+def test_nothing_is_fetched_or_downloaded_by_itself(toy: Toy, daemon: Daemon) -> None:
+    toy.run("toy_parts", "p0")
+    toy.run("toy_analysis")
+    assert not {key("raw_metadata"), key("small", "shards"), key("link_health")} & set(daemon.tick())
+
+
+def test_the_index_is_made_anew_when_requested_shards_are_in(toy: Toy, daemon: Daemon) -> None:
+    for part in ("p0", "p1"):
+        toy.run("toy_parts", part)
+    toy.run("toy_analysis")
+    daemon.tick()
+    second = toy.request("toy_small_shards", "p1")
+    toy.run("toy_small_shards", "p0")
+    assert key("small", "index") not in daemon.tick()
+    toy.withdraw(second)
+    toy.run("toy_small_shards", "p1")
+    assert key("small", "index") in daemon.tick()
+    assert daemon.tick() == {}
+
+
+def test_every_asset_of_the_code_location_has_a_named_condition_or_is_left_to_people() -> None:
+    graph = defs().resolve_asset_graph()
+    conditions = {
+        node.key.path[-1]: node.automation_condition.get_label() if node.automation_condition else None
+        for node in graph.asset_nodes
+    }
+    whole, per_part = "once_requested_parts_are_in", "follows_its_part"
+    assert conditions == {
+        "raw_metadata": None,
+        "validated_metadata": per_part,
+        "quarantined_metadata": per_part,
+        "metadata_profile": per_part,
+        "rows": per_part,
+        "duplicate_urls": whole,
+        "dimension_sample": whole,
+        "dimension_probes": whole,
+        "resolution_statistics": whole,
+        "plan": whole,
+        "shards": None,
+        "index": whole,
+        "link_health": None,
+        "dataset_comparison": "follows_any_dataset",
+    }
+    drift = graph.get(dg.AssetCheckKey(dg.AssetKey(["laion_hr", "metadata_profile"]), "part_drift"))
+    assert drift.automation_condition is not None
+    assert drift.automation_condition.get_label() == whole
+
+
+def test_the_daemon_can_evaluate_every_condition_without_our_code() -> None:
+    for node in defs().resolve_asset_graph().asset_nodes:
+        assert node.automation_condition is None or node.automation_condition.is_serializable
+
+
+def test_someone_waits_for_the_statistics_and_for_the_week_s_link_health() -> None:
+    fresh = {node.key.path[-1] for node in defs().resolve_asset_graph().asset_nodes if node.freshness_policy}
+    assert fresh == {"resolution_statistics", "link_health"}
