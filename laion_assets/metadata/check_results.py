@@ -127,8 +127,10 @@ def drift_finding(report: DriftReport) -> CheckFinding:
     ]
     named = ", ".join(f"{one.part} ({one.figure})" for one in report.drifting[:5])
     more = f" and {len(report.drifting) - 5} more" if len(report.drifting) > 5 else ""
-    if report.parts < 2:
-        sentence = f"{report.parts} part is in the lake, so there is nothing to compare it with yet"
+    if report.parts == 0:
+        sentence = "no part is in the lake whose contract is met"
+    elif report.parts == 1:
+        sentence = "1 part is in the lake, so there is nothing to compare it with yet"
     elif report.drifting:
         sentence = f"{len(report.drifting)} of {report.parts} parts differ from the others beyond chance: {named}{more}"
     else:

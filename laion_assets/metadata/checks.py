@@ -15,6 +15,7 @@ from laion_assets.metadata.contract import check_contract, expectations_of, figu
 from laion_assets.metadata.contract_docs import FOLDER, contract_page
 from laion_assets.metadata.drift import compare_parts
 from laion_assets.metadata.positional_union import compare_null_shares
+from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.row_hashes import check_hashes, sampled_positions
 from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
@@ -100,7 +101,8 @@ def metadata_checks(
     def part_drift(lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         accepted = accepted_parts(store, dataset, "metadata_profile")
-        profiles = store.scan_parquet([store.uri(profile_key.path, f"{part}.parquet") for part in accepted]).collect()
+        uris = [store.uri(profile_key.path, f"{part}.parquet") for part in accepted]
+        profiles = store.scan_parquet(uris).collect() if uris else pl.DataFrame(schema=PROFILE_SCHEMA)
         return _result(profile_key, PART_DRIFT, check_results.drift_finding(compare_parts(profiles)))
 
     return [check_part, part_drift]

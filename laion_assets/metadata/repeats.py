@@ -26,10 +26,11 @@ class Repeats:
         """Per name in ``REPEATS`` whose columns the rows have, in which rows an earlier one is the same."""
         marks = []
         urls = _hashes(rows, REPEATS["repeats_url"])
+        candidate = _occurring_twice(urls)  # rows that share URL and caption share the URL
         for name, columns in REPEATS.items():
             if not set(columns) <= set(rows.columns):
                 continue
-            repeated = _repeated_within(rows, columns, urls)  # rows that share URL and caption share the URL
+            repeated = _repeated_within(rows, columns, candidate)
             if self._remember:
                 hashes = urls if name == "repeats_url" else _hashes(rows, columns)
                 for earlier in self._earlier[name]:
@@ -45,13 +46,15 @@ def _hashes(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
     return rows.select(key.hash(0).alias("hash")).to_series()
 
 
-def _repeated_within(rows: pl.DataFrame, columns: tuple[str, ...], hashes: pl.Series) -> pl.Series:
-    """Exact: equal values have equal hashes, so only rows with a hash that occurs twice are compared."""
+def _occurring_twice(hashes: pl.Series) -> pl.Series:
+    """In which rows the hash is one that another row has too."""
     ordered = hashes.sort()
     twice = ordered.filter(ordered == ordered.shift(1)).unique()
-    if twice.len() == 0:
-        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)  # noqa: FBT003
-    candidate = hashes.is_in(twice.implode())
+    return hashes.is_in(twice.implode())
+
+
+def _repeated_within(rows: pl.DataFrame, columns: tuple[str, ...], candidate: pl.Series) -> pl.Series:
+    """Exact: equal values have equal hashes, so only rows with a hash that occurs twice are compared."""
     compared = rows.select(columns).filter(candidate)
     repeated = ~compared.select(pl.struct(columns).is_first_distinct()).to_series()
     positions = candidate.arg_true().filter(repeated)

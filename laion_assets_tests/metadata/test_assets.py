@@ -110,6 +110,10 @@ def _metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
     raise AssertionError(f"{name} was not materialised")
 
 
+def _records(table: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (what a metadata value holds)
+    return [dict(record.data) for record in table.records]
+
+
 def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
     frame = pl.concat([_part(0), rows({"URL": None, "TEXT": _EVIL}, {"punsafe": None, "LANGUAGE": _EVIL})])
     platform.publish(_KEYS[0], frame)
@@ -130,7 +134,14 @@ def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
     assert said["share_flagged"] == pytest.approx(1 / 501)
     assert said["size_bytes"] == (platform.folder / "validated_metadata" / "part-00000.parquet").stat().st_size
     assert _metadata(result, "quarantined_metadata")["dagster/partition_row_count"] == 1
-    assert _metadata(result, "metadata_profile")["rules_not_applicable"] == "shifted_license, too_many_fields"
+    profiled = _metadata(result, "metadata_profile")
+    assert profiled["rules_not_applicable"] == "shifted_license, too_many_fields"
+    assert {"name": "h0.example", "rows": 72, "share": 72 / 501} in _records(profiled["hosts"])
+    assert {"name": "punsafe", "rows": 1, "share": 1 / 501} in _records(profiled["nulls"])
+    assert [one for one in _records(profiled["nulls_by_language"]) if one["column"] == "punsafe"] == [
+        {"language": "en", "column": "punsafe", "rows": 500, "share null": 0.0},
+        {"language": _EVIL[:60], "column": "punsafe", "rows": 1, "share null": 1.0},
+    ]
     accounting = _check(result, "row_accounting")
     assert accounting.passed
     assert {key: value.value for key, value in accounting.metadata.items()} == {
@@ -183,6 +194,7 @@ def test_a_broken_contract_blocks_what_is_downstream_of_its_part_and_no_other(pl
     assert not contract.passed
     assert contract.severity == dg.AssetCheckSeverity.ERROR
     assert contract.description == "share_height_missing is 0.166667"
+    assert _check(bad, "part_drift").description == "no part is in the lake whose contract is met"
     assert _key("rows") not in {event.asset_key for event in bad.get_asset_materialization_events()}
     assert _key("rows") in {event.asset_key for event in good.get_asset_materialization_events()}
 
