@@ -1,14 +1,14 @@
-"""img2dataset's resizer, with a quicker way to average over areas.
+"""img2dataset's resizer, with quicker ways to average over areas.
 
-OpenCV averages over any area in 6 ns per pixel, more than it takes to decode it, but over whole multiples in a tenth of
-that. So an image is first interpolated to a whole multiple of the wanted size, if it is to be much smaller, and then
-averaged from there.
-Sizes are those of img2dataset; pixels differ by about what encoding at quality 95 changes (over 40 dB). What is not
-made smaller, has an alpha channel or more than 8 bits, or wants a border goes its usual way.
+OpenCV averages over any area in 6 ns per pixel, more than it takes to decode it. Interpolating between pixels takes a
+third of that, and blurs as much as averaging does when an image shrinks a little; shrunk further, it is blurred by the
+rest first, and from a factor of two it is interpolated to twice the wanted size and then averaged in pairs.
+Sizes are those of img2dataset. Pixels of photographs differ by about what encoding at quality 95 changes, 40 dB, and
+are as close to an ideal filter (Lanczos) as averaged ones. What is not made smaller, has an alpha channel or more than
+8 bits, or wants a border goes its usual way.
 """
 
 import io
-import math
 from typing import Any
 
 import cv2
@@ -18,8 +18,12 @@ from laion_assets.shards.upstream import Resizer
 
 _BY_LONG_SIDE, _BY_SHORT_SIDE = ("keep_ratio_largest",), ("keep_ratio", "center_crop")
 
-# Up to this factor linear interpolation blurs as much as averaging does: its triangle has the variance of that box.
-_LINEAR_UP_TO = 1.4
+# Interpolating linearly blurs as a triangle does, by a variance of 1/6 px² at most; averaging over f px by f²/12. Up to
+# here the difference costs less than encoding at quality 95.
+_AS_SMOOTH_UP_TO = 1.6
+_TRIANGLE_VARIANCE = 1 / 6
+# Beyond the second factor the shrinking is left to OpenCV: one image in fifty.
+_IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.0, 4.0
 
 Resized = tuple[bytes | None, int | None, int | None, int | None, int | None, str | None]
 
@@ -59,8 +63,14 @@ class QuickResizer(Resizer):  # type: ignore[misc]
 
 def average(pixels: Any, width: int, height: int) -> Any:  # noqa: ANN401 (OpenCV's arrays)
     """Make an image smaller, each new pixel about the mean of the area it covers."""
-    multiple = math.ceil(pixels.shape[1] / width / _LINEAR_UP_TO)
-    between = (multiple * width, multiple * height)
-    if (pixels.shape[1], pixels.shape[0]) != between:
-        pixels = cv2.resize(pixels, between, interpolation=cv2.INTER_LINEAR)
-    return pixels if multiple == 1 else cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    factor = max(pixels.shape[1] / width, pixels.shape[0] / height)
+    if factor > _IN_PAIRS_UP_TO:
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    if factor > _IN_PAIRS_FROM:
+        twice = cv2.resize(pixels, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA)
+    if factor > _AS_SMOOTH_UP_TO:
+        side = (factor**2 / 12 - _TRIANGLE_VARIANCE) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
+        taps = np.array([side, 1 - 2 * side, side], np.float32)
+        pixels = cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
