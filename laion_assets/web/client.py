@@ -7,7 +7,7 @@ either answered, sent on to another host, or put back for another try.
 
 import asyncio
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from itertools import islice
 from types import TracebackType
@@ -29,7 +29,8 @@ from laion_assets.web.request import (
     MoreBytes,
     Request,
 )
-from laion_assets.web.robots import MAX_ROBOTS_BYTES, RobotsRules, read_robots
+from laion_assets.web.robots import MAX_ROBOTS_BYTES
+from laion_assets.web.robots_gate import HeardRobots, RobotsGate
 from laion_assets.web.schedule import Lane, Pace, Schedule
 from laion_assets.web.spec import WebSpec
 from laion_assets.web.url import Target, join_url, parse_url
@@ -53,9 +54,6 @@ WORTHWHILE_SHARE = 0.05
 WATCH_INTERVAL_S = 0.05
 LANES_KEPT = 65_536
 MAX_SUSPENSION_S = 3_600.0
-ROBOTS_KEPT = 16_384
-ROBOTS_TTL_S = 86_400.0
-ROBOTS_FAILURE_TTL_S = 60.0
 
 
 class GuardedClient:
@@ -87,7 +85,7 @@ class GuardedClient:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._kicked = False
-        self._robots: OrderedDict[tuple[str, str, int], _Robots] = OrderedDict()
+        self._robots = RobotsGate(self.spec.robots_agent, self._ask_for_robots)
         self._random = random.Random()  # noqa: S311 - spreads retries, keeps no secrets
         self._open = False
 
@@ -166,13 +164,13 @@ class GuardedClient:
         under_way: set[Journey] = set()
         source = iter(requests)
 
-        def take_in(request: Request) -> None:
-            def finish(answer: Answer) -> None:
-                under_way.discard(journey)
-                finished.append((request, answer))
-                self._unread_bytes += len(answer.body)
-                wake.set()
+        def finish(journey: Journey, answer: Answer) -> None:
+            under_way.discard(journey)
+            finished.append((journey.request, answer))
+            self._unread_bytes += len(answer.body)
+            wake.set()
 
+        def take_in(request: Request) -> None:
             journey = Journey(request, finish)
             under_way.add(journey)
             self._set_out(journey)
@@ -198,7 +196,7 @@ class GuardedClient:
     async def _answer(self, request: Request) -> Answer:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        def finish(answer: Answer) -> None:
+        def finish(_: Journey, answer: Answer) -> None:
             if not future.done():
                 future.set_result(answer)
 
@@ -235,8 +233,10 @@ class GuardedClient:
             Failure: The target is not to be asked.
         """
         self._connections.admit(target)
-        if self.spec.robots_txt and not journey.for_robots and not self._robots_allow(journey, target):
-            return
+        if self.spec.robots_txt and not journey.for_robots:
+            known = self._robots.allows(target, self._loop.time(), lambda: self._robots_are_known(journey))
+            if not known:
+                return
         self._schedule.add(target.host, journey, unlimited_rate=self._is_ours(target), front=front)
         self._kick()
 
@@ -418,6 +418,7 @@ class GuardedClient:
         found = result if isinstance(result, Found) else None
         failure = result if isinstance(result, Failure) else None
         journey.finish(
+            journey,
             Answer(
                 outcome=failure.outcome if failure else Outcome.OK,
                 error=failure.error if failure else None,
@@ -432,71 +433,22 @@ class GuardedClient:
                 requests=journey.requests,
                 seconds=journey.spent_s,
                 opted_out=failure is not None and failure.outcome is Outcome.OPTED_OUT,
-            )
+            ),
         )
 
-    # -- robots.txt
+    def _ask_for_robots(self, url: str, heard: HeardRobots) -> None:
+        request = Request(url, more=lambda _, __: None, first_bytes=MAX_ROBOTS_BYTES, max_bytes=MAX_ROBOTS_BYTES)
+        self._set_out(Journey(request, lambda _, answer: heard(answer), for_robots=True))
 
-    def _robots_allow(self, journey: Journey, target: Target) -> bool:
-        """Whether a journey may line up now; if the rules are not known yet, it will when they are.
-
-        Raises:
-            Failure: The rules say no, or could not be had.
-        """
-        origin, now = target.origin, self._loop.time()
-        known = self._robots.get(origin)
-        if known is None or known.until < now:
-            known = self._robots[origin] = _Robots(now + ROBOTS_TTL_S)
-            if len(self._robots) > ROBOTS_KEPT:
-                self._robots.popitem(last=False)
-            self._fetch_robots(target, known)
-        if known.rules is not None:
-            if not known.rules.allows(target.url.raw_path_qs):
-                raise Failure(Outcome.OPTED_OUT, "robots.txt says no")
-            return True
-        if known.failure is not None:
-            raise known.failure
-        known.waiting.append(journey)
-        return False
-
-    def _fetch_robots(self, target: Target, known: "_Robots") -> None:
-        def finish(answer: Answer) -> None:
-            if answer.outcome is Outcome.OK:
-                known.rules = read_robots(answer.body, agent=self.spec.robots_agent)
-            elif answer.outcome in {Outcome.NOT_FOUND, Outcome.FORBIDDEN, Outcome.REJECTED, Outcome.REDIRECT_LOOP}:
-                # RFC 9309, 2.3.1.3: none there, none to obey.
-                known.rules = RobotsRules()
-            else:
-                # RFC 9309, 2.3.1.4: cannot be reached, so everything counts as disallowed for now.
-                known.until = self._loop.time() + ROBOTS_FAILURE_TTL_S
-                known.failure = Failure(answer.outcome, f"robots.txt: {answer.error}")
-            waiting, known.waiting = known.waiting, []
-            for journey in waiting:
-                if journey.done or journey.target is None:
-                    continue
-                try:
-                    self._line_up(journey, journey.target)
-                except Failure as failure:
-                    self._end(journey, failure)
-
-        url = target.url.with_path("/robots.txt").with_query(None)
-        request = Request(str(url), more=lambda _, __: None, first_bytes=MAX_ROBOTS_BYTES, max_bytes=MAX_ROBOTS_BYTES)
-        journey = Journey(request, finish, for_robots=True)
-        self._set_out(journey)
+    def _robots_are_known(self, journey: Journey) -> None:
+        if journey.done or journey.target is None:
+            return
+        try:
+            self._line_up(journey, journey.target)
+        except Failure as failure:
+            self._end(journey, failure)
 
 
 def _worth_another_try(outcome: Outcome) -> bool:
     # What failed in our own code will fail there again within the minute.
     return outcome.retryable and outcome is not Outcome.FAILED_HERE
-
-
-class _Robots:
-    """What is known of one origin's robots.txt, and who waits to know."""
-
-    __slots__ = ("failure", "rules", "until", "waiting")
-
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self.rules: RobotsRules | None = None
-        self.failure: Failure | None = None
-        self.waiting: list[Journey] = []

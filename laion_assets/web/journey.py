@@ -38,10 +38,12 @@ class Journey:
         "wide",
     )
 
-    def __init__(self, request: Request, finish: Callable[[Answer], None], *, for_robots: bool = False) -> None:
+    def __init__(
+        self, request: Request, finish: "Callable[[Journey, Answer], None]", *, for_robots: bool = False
+    ) -> None:
         self.request = request
         self.finish = finish
-        """Called once, with the answer."""
+        """Called once, with this journey and the answer."""
         self.for_robots = for_robots
         """It fetches a robots.txt, so no robots.txt is asked first."""
         self.target: Target | None = None

@@ -36,7 +36,9 @@ def read_size(data: bytes) -> Size:
         if marker not in _SEGMENTS:
             what = "an unusual frame" if marker in _OTHER_FRAMES else f"marker FF{marker:02X}"
             raise Doubt(f"{what} where the frame header should be")
-        length = int.from_bytes(take(data, at + 2, 2), "big")
+        if at + 4 > len(data):
+            raise Short(at + 4)
+        length = data[at + 2] << 8 | data[at + 3]
         if length < 2:
             raise Doubt("a segment shorter than its own length")
         if marker == _APP1 and orientation is None and data[at + 4 : at + 10] == b"Exif\0\0":
