@@ -14,7 +14,7 @@ from pathlib import Path
 
 from laion_assets.sandbox.answers import Answers
 from laion_assets.sandbox.binding import BACKLOG, Sockets, bind
-from laion_assets.sandbox.certificates import server_context
+from laion_assets.sandbox.certificates import server_contexts
 from laion_assets.sandbox.connection import Connection
 from laion_assets.sandbox.encoded import EncodedImages
 from laion_assets.sandbox.front_page import front_page
@@ -77,8 +77,8 @@ async def serving(sandbox: Prepared) -> AsyncIterator[None]:
         for bound in sockets.hub:
             await _listen(stack, bound, hub.respond, connections)
         if sockets.tls:
-            context = server_context(hosts, sandbox.publication.folder / "certificates")
-            for bound in sockets.tls:
+            contexts = server_contexts(hosts, sandbox.publication.folder / "certificates")
+            for bound, context in zip(sockets.tls, contexts, strict=True):
                 await _listen(stack, bound, answers.respond, connections, context)
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: NameServer(hosts), sock=sockets.dns
