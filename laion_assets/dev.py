@@ -13,8 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from laion_assets.dataset import ImageTextDataset
+from laion_assets.definitions import PAGES_VARIABLE
 from laion_assets.definitions import defs as load_definitions
 from laion_assets.home import PROJECT_ROOT, Home
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.pages import serve_pages
 from laion_assets.registration import datasets, register_parts
 from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 from laion_assets.sources.published import SourceError
@@ -43,8 +46,10 @@ def run_dev(
         console.print(f"[red]{host}:{port} is in use.[/red] Choose another: make dev PORT={port + 1}")
         return 1
     try:
-        with _sandbox_unless(source, home, console, spec or SandboxSpec()) as variables:
-            home.enter(variables)
+        with contextlib.ExitStack() as stack:
+            variables = stack.enter_context(_sandbox_unless(source, home, console, spec or SandboxSpec()))
+            pages = stack.enter_context(_pages(home, host, port + 1, console))
+            home.enter({**variables, **pages})
             with dg.DagsterInstance.get() as instance:
                 known = sum(_register(dataset, instance, console) for dataset in datasets(load_definitions()))
             if not known:
@@ -95,6 +100,17 @@ def _sandbox_unless(source: str | None, home: Home, console: Console, spec: Sand
     with start_sandbox(spec, cache=home.sandbox_cache) as sandbox:
         console.print(f"Sandbox: {sandbox.hub_url} (a small internet on loopback)")
         yield sandbox.environment
+
+
+@contextlib.contextmanager
+def _pages(home: Home, host: str, port: int, console: Console) -> Iterator[Mapping[str, str]]:
+    """Reports and Data Docs, served while the block works, and the variable by which the assets link to them."""
+    if _is_taken(host, port):
+        console.print(f"{host}:{port} is in use: Data Docs are in {home.lake}, but the UI has no links to them.")
+        yield {PAGES_VARIABLE: ""}
+        return
+    with serve_pages(Lake(str(home.lake)), host=host, port=port) as address:
+        yield {PAGES_VARIABLE: address}
 
 
 def _is_taken(host: str, port: int) -> bool:

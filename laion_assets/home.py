@@ -13,6 +13,9 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+# Where `laion-assets dev` serves the lake's pages unless told otherwise: one port above the UI.
+PAGES_URL = "http://127.0.0.1:3001"
+
 # Each of these libraries asks or tells a server something when it starts, unless it is told not to.
 NO_PHONING_HOME = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -58,7 +61,12 @@ class Home:
 
     def environment(self) -> Mapping[str, str]:
         """The environment variables that make Dagster and the assets use this home."""
-        return {"DAGSTER_HOME": str(self.dagster_home), "LAION_ASSETS_LAKE": str(self.lake), **NO_PHONING_HOME}
+        return {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "LAION_ASSETS_LAKE": str(self.lake),
+            "LAION_ASSETS_PAGES": PAGES_URL,
+            **NO_PHONING_HOME,
+        }
 
     def enter(self, extra: Mapping[str, str] | None = None) -> None:
         """Prepare the home and point this process, and what it starts, at it.
