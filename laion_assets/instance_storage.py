@@ -13,7 +13,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
 POSTGRES_VARIABLE = "LAION_ASSETS_POSTGRES"
-_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
+_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 
 
 class InstanceStorageError(ValueError):
@@ -48,7 +48,8 @@ class InstanceStorage(DagsterSqliteStorage):
 
 
 def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
-    if not url.startswith(_SCHEMES):
+    scheme, _, address = url.partition("://")
+    if scheme not in _SCHEMES or not address:
         raise InstanceStorageError(
             f"{POSTGRES_VARIABLE} is not a PostgreSQL address. Give postgresql://user:password@host:5432/database."
         )
@@ -59,4 +60,5 @@ def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
             f"{POSTGRES_VARIABLE} is set and dagster-postgres is not installed. "
             "Install it: pip install -c constraints.txt 'laion-assets[postgres]'."
         ) from None
-    return DagsterPostgresStorage(url, should_autocreate_tables=True, inst_data=inst_data)
+    # Without a driver in its name the address means psycopg 3 to newer SQLAlchemy; dagster-postgres brings psycopg 2.
+    return DagsterPostgresStorage(f"postgresql+psycopg2://{address}", should_autocreate_tables=True, inst_data=inst_data)

@@ -1,0 +1,101 @@
+"""A PostgreSQL server of the tests' own: Debian's package, on loopback, gone with the test.
+
+The cluster that the package itself may have made is neither used nor touched. PostgreSQL refuses to run as root, so
+then it runs as the user the package made for it.
+"""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PASSWORD = "a-database-password"  # noqa: S105 (that of a server that lives for one test)
+READY_S = 60
+
+_names = itertools.count()
+
+
+def binaries() -> Path | None:
+    """Where ``initdb`` and ``postgres`` are: on the path, or where Debian keeps them, newest first."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return folders[-1].parent if folders else None
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server."""
+
+    port: int
+
+    def database(self) -> str:
+        """The address of a new, empty database."""
+        import psycopg2  # type: ignore[import-untyped]
+
+        name = f"dagster_{next(_names)}"
+        connection = psycopg2.connect(f"postgresql://dagster:{PASSWORD}@127.0.0.1:{self.port}/postgres")
+        connection.autocommit = True
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        return f"postgresql://dagster:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+
+@contextlib.contextmanager
+def postgres(programs: Path) -> Iterator[Postgres]:
+    """A server while the block works."""
+    user = "postgres" if os.geteuid() == 0 else None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    # Not below pytest's folders: those let nobody in but their owner.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
+    try:
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        if user:
+            owner = pwd.getpwnam(user)
+            for path in (folder, secret):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        data = folder / "data"
+        init = ["--pgdata", str(data), "--username=dagster", "--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync"]
+        _run([str(programs / "initdb"), *init], user, folder)
+        server = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1"]
+        quick = ["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"]
+        with (
+            (folder / "log").open("wb") as log,
+            subprocess.Popen([*server, *quick], stdout=log, stderr=log, user=user, cwd=folder) as process,
+        ):
+            try:
+                _wait(port, process, folder / "log")
+                yield Postgres(port)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(command: Sequence[str], user: str | None, folder: Path) -> None:
+    subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(READY_S * 10):
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())

@@ -1,0 +1,121 @@
+"""A backfill against a real PostgreSQL server, and a daemon that is killed in the middle of it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from laion_assets.definitions import defs
+from laion_assets.home import Home
+from laion_assets.instance_storage import POSTGRES_VARIABLE
+from laion_assets.registration import datasets, register_parts
+from laion_assets_tests.automation.deployment import Deployment, deployment, kill_with_children, publish_parts
+from laion_assets_tests.automation.postgres import Postgres, binaries, postgres
+
+PROGRAMS = binaries()
+PARTS = 32
+AT_ONCE = 4
+RAW = dg.AssetKey(["laion_hr", "raw_metadata"])
+LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+
+pytestmark = [
+    pytest.mark.skipif(PROGRAMS is None, reason="needs PostgreSQL's server: apt-get install postgresql"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    assert PROGRAMS is not None
+    with postgres(PROGRAMS) as running:
+        yield running
+
+
+def test_one_variable_puts_runs_events_and_schedules_into_postgresql(
+    server: Postgres, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(POSTGRES_VARIABLE, server.database())
+    with dg.DagsterInstance.get() as instance:
+        storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+        assert {type(one).__module__.partition(".")[0] for one in storages} == {"dagster_postgres"}
+        instance.add_dynamic_partitions("parts", ["p0"])
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_dynamic_partitions("parts") == ["p0"]
+    assert not (home.dagster_home / "history").exists()
+
+
+def test_a_backfill_survives_a_power_cut_in_the_middle(
+    server: Postgres, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {
+        POSTGRES_VARIABLE: server.database(),
+        "LAION_HR_SOURCE": publish_parts(tmp_path / "published", PARTS),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    _look_sooner(home)
+    with dg.DagsterInstance.get() as instance, deployment(home, environment) as deployed:
+        [dataset] = [one for one in datasets(defs()) if one.name == "laion_hr"]
+        parts = [part.key for part in register_parts(dataset, instance).parts]
+        instance.event_log_storage.set_concurrency_slots("metadata", AT_ONCE)
+        deployed.start_webserver()
+        daemon = deployed.start_daemon()
+        backfill = _launch(deployed, parts)
+
+        deployed.wait_until(lambda: len(instance.get_materialized_partitions(RAW)) >= AT_ONCE)
+        kill_with_children(daemon)
+        killed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        assert len(instance.get_materialized_partitions(RAW)) < PARTS
+
+        deployed.start_daemon()
+        deployed.wait_until(lambda: _finished(instance, backfill), seconds=600)
+
+        assert instance.get_materialized_partitions(RAW) == set(parts)
+        assert {path.stem for path in (home.lake / "laion_hr" / "raw_metadata").iterdir()} == set(parts)
+        runs = instance.get_runs()
+        assert Counter(run.status for run in runs)[dg.DagsterRunStatus.SUCCESS] == PARTS
+        assert all(run.is_finished for run in runs)
+        given_up = {run.run_id for run in runs if run.status is not dg.DagsterRunStatus.SUCCESS}
+        assert given_up <= {run.run_id for run in killed}
+        assert _most_at_once(instance) <= AT_ONCE
+        passed = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(RAW, "published_bytes"), limit=2 * PARTS
+        )
+        assert Counter(one.partition for one in passed if one.status.value == "SUCCEEDED") == dict.fromkeys(parts, 1)
+
+
+def _look_sooner(home: Home) -> None:
+    settings = home.dagster_home / "dagster.yaml"
+    text = settings.read_text()
+    assert "poll_interval_seconds: 30" in text
+    settings.write_text(text.replace("poll_interval_seconds: 30", "poll_interval_seconds: 2"))
+
+
+def _launch(deployed: Deployment, parts: list[str]) -> str:
+    launched = deployed.ask(
+        LAUNCH, params={"assetSelection": [{"path": RAW.path}], "partitionNames": parts, "tags": []}
+    )["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    return str(launched["backfillId"])
+
+
+def _finished(instance: dg.DagsterInstance, backfill_id: str) -> bool:
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    return backfill.status.value.startswith(("COMPLETED", "FAILED", "CANCELED"))
+
+
+def _most_at_once(instance: dg.DagsterInstance) -> int:
+    """How many runs were ever under way at the same time."""
+    moments = []
+    for record in instance.get_run_records():
+        if record.start_time and record.end_time:
+            moments += [(record.start_time, 1), (record.end_time, -1)]
+    count = most = 0
+    for _, change in sorted(moments):
+        count += change
+        most = max(most, count)
+    return most
