@@ -17,6 +17,7 @@ _BLOCKED_V4 = {
     "10.0.0.0/8": "private",
     "100.64.0.0/10": "shared by carriers",
     "127.0.0.0/8": "loopback",
+    "168.63.129.16/32": "where Azure keeps its host's services, though the registry calls it global",
     "169.254.0.0/16": "link-local, where clouds keep their metadata services",
     "172.16.0.0/12": "private",
     "192.0.0.0/24": "reserved for protocols",

@@ -76,6 +76,7 @@ TRICKS = [
     "http://[fd00:ec2::254]/latest/meta-data/",
     "http://100.100.100.200/latest/meta-data/",
     "http://192.0.0.192/latest/",
+    "http://168.63.129.16/machine?comp=goalstate",
     "http://168.63.129.16.127.0.0.1/@127.0.0.1:{port}/",
     "http://10.0.0.1/",
     "http://10.255.255.255/",
