@@ -14,24 +14,26 @@ Condition = dg.AutomationCondition[Any]
 # What `&` and `since` give: one that can be named.
 _Built = BuiltinAutomationCondition[Any]
 
-NOTHING_FAILED = (~Condition.any_deps_match(Condition.execution_failed())).with_label("nothing_upstream_failed")
 NOT_RUNNING = (~Condition.in_progress()).with_label("not_running_already")
-# A check that has not been evaluated yet has not passed either: a part is in when its blocking checks have passed.
-ALL_CHECKED = (
-    ~Condition.any_deps_match(
-        ~Condition.missing()
-        & ~Condition.will_be_requested()
-        & ~Condition.all_checks_match(Condition.check_passed(), blocking_only=True)
-    )
-).with_label("blocking_checks_upstream_passed")
+# A check that has not been evaluated yet has not passed either.
+_UNCHECKED = (
+    ~Condition.missing()
+    & ~Condition.will_be_requested()
+    & ~Condition.all_checks_match(Condition.check_passed(), blocking_only=True)
+)
+_UNJUDGED = (
+    ~Condition.missing()
+    & ~Condition.will_be_requested()
+    & ~Condition.all_checks_match(Condition.check_passed() | Condition.check_failed(), blocking_only=True)
+)
 
 
 def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = (), *, parts_alone: bool = False) -> Condition:
     """For what is made from many parts at once: runs when the last requested part is in, not once per part.
 
-    A part is requested by a run or a backfill, and it is in when it has been made and its blocking checks have passed.
-    Parts that nobody requested are not waited for. A part that failed holds the whole back until it has been repaired;
-    by hand it can be materialised at any time. A part that comes in while the whole is being made makes it run again.
+    A part is requested by a run or a backfill, and it is in when that has ended and its blocking checks have been
+    evaluated. Parts that nobody requested are not waited for, and a part that failed holds nobody else up: it is left
+    out, and once repaired it makes the whole run again. So does a part that comes in while the whole is being made.
 
     Args:
         parts: the upstream assets that are made per part: some of their partitions may be missing.
@@ -77,14 +79,20 @@ def _once_upstream_is_in(
     name: str, *, started_by: _Built, some_may_be_missing: Sequence[dg.AssetKey] = ()
 ) -> Condition:
     missing = Condition.any_deps_missing()
+    unchecked = Condition.any_deps_match(_UNCHECKED)
+    all_checked: _Built
     if some_may_be_missing:
-        missing = missing.ignore(dg.AssetSelection.assets(*some_may_be_missing))
+        some = dg.AssetSelection.assets(*some_may_be_missing)
+        missing = missing.ignore(some)
+        unjudged = Condition.any_deps_match(_UNJUDGED).allow(some)
+        all_checked = ~unchecked.ignore(some) & ~unjudged
+    else:
+        all_checked = ~unchecked
     whole: _Built = (
         started_by.with_label("something_new_upstream")
         & (~missing).with_label("nothing_upstream_missing")
         & (~Condition.any_deps_in_progress()).with_label("nothing_upstream_on_its_way")
-        & NOTHING_FAILED
-        & ALL_CHECKED
+        & all_checked.with_label("blocking_checks_upstream_evaluated")
         & NOT_RUNNING
     )
     return whole.with_label(name)

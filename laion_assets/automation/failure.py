@@ -103,7 +103,8 @@ def _end_of_run(events: Sequence[DagsterEvent]) -> str:
     end = next((event for event in events if event.is_run_failure), None)
     if end is None:
         return "the run ended without saying why"
-    error = end.job_failure_data.error
+    # What reports a run for dead from outside gives a sentence and no data.
+    error = end.job_failure_data.error if end.event_specific_data is not None else None
     return (error.message if error else None) or end.message or "the run ended without saying why"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -9,9 +10,12 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata.acceptance import accepted_parts
-from laion_assets.statistics.document import Statistics
-from laion_assets.statistics.estimate import Estimate
 from laion_assets.statistics.spec import RequirementSpec
+
+# Building the document's models takes a third of the time that every process of Dagster spends on loading definitions.
+if TYPE_CHECKING:
+    from laion_assets.statistics.document import Statistics
+    from laion_assets.statistics.estimate import Estimate
 
 OWNERS = ["team:laion-assets"]
 
@@ -105,7 +109,7 @@ def _digest(content: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _described(found: Statistics, preview: str) -> dict[str, Shown]:
+def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
     """What the UI shows: the picture and tables to read, then numbers that plot over time.
 
     The picture is our own; text of strangers is not in it as markup.
@@ -158,7 +162,7 @@ def _described(found: Statistics, preview: str) -> dict[str, Shown]:
     }
 
 
-def _numbers(found: Statistics) -> dict[str, float | int]:
+def _numbers(found: "Statistics") -> dict[str, float | int]:
     """Figures worth following from one materialisation to the next."""
     required = found.requirement.minimum_side_px
     large = next(level for level in found.thresholds if level.minimum_side_px == required).views.true_sample
@@ -186,17 +190,17 @@ def _numbers(found: Statistics) -> dict[str, float | int]:
     }
 
 
-def _ends(name: str, value: Estimate | None) -> dict[str, float | None]:
+def _ends(name: str, value: "Estimate | None") -> dict[str, float | None]:
     return {} if value is None else {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
 
 
-def _with_interval(value: Estimate | None, show: Callable[[float | None], str]) -> str:
+def _with_interval(value: "Estimate | None", show: Callable[[float | None], str]) -> str:
     if value is None or value.low is None or value.high is None or value.low == value.high:
         return show(None if value is None else value.estimate)
     return f"{show(value.estimate)} ({show(value.low)} to {show(value.high)})"
 
 
-def _median(found: Statistics, view: str) -> float | None:
+def _median(found: "Statistics", view: str) -> float | None:
     distribution = getattr(next(size for size in found.sizes if size.name == "short_side").views, view)
     return distribution.percentiles["p50"].estimate if distribution else None
 

@@ -88,25 +88,36 @@ def test_a_part_that_comes_in_while_the_analysis_runs_makes_it_run_once_more(toy
     assert daemon.tick() == {}
 
 
-def test_a_part_that_failed_its_blocking_check_holds_the_analysis_back_until_it_is_repaired(
-    toy: Toy, daemon: Daemon
-) -> None:
+def test_a_part_that_failed_its_blocking_check_stops_itself_and_no_other(toy: Toy, daemon: Daemon) -> None:
     toy.broken = {"p1"}
     toy.run("toy_parts", "p0")
     toy.run("toy_parts", "p1")
-    assert key("dimension_sample") not in daemon.tick()
+    requested = daemon.tick()
+    assert set(requested) >= ANALYSIS
+    assert key("small", "rows") not in requested
+    toy.run("toy_analysis")
+    assert daemon.tick() == {}
     toy.broken = set()
     toy.run("toy_parts", "p1")
     assert set(daemon.tick()) >= ANALYSIS
 
 
-def test_a_part_whose_run_failed_holds_back_what_needs_it_until_it_is_repaired(toy: Toy, daemon: Daemon) -> None:
+def test_a_part_whose_check_has_not_been_evaluated_is_not_in(toy: Toy, daemon: Daemon) -> None:
+    toy.instance.report_runless_asset_event(dg.AssetMaterialization(key("validated_metadata"), partition="p0"))
+    requested = daemon.tick()
+    assert key("dimension_sample") not in requested
+    assert key("small", "rows") not in requested
+
+
+def test_a_part_whose_run_failed_holds_up_no_other_and_makes_the_plan_again_once_repaired(
+    toy: Toy, daemon: Daemon
+) -> None:
     toy.raising = {"p1"}
     toy.run("toy_parts", "p0")
     assert not toy.run("toy_parts", "p1").success
-    assert key("small", "plan") not in daemon.tick()
+    assert key("small", "plan") in daemon.tick()
     toy.run("toy_analysis")
-    assert key("small", "plan") not in daemon.tick()
+    daemon.tick()
     toy.raising = set()
     toy.run("toy_parts", "p1")
     assert key("small", "plan") in daemon.tick()

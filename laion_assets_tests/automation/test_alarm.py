@@ -1,0 +1,173 @@
+"""What is told of a failed run, and to whom."""
+
+import http.server
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from laion_assets.automation.alarm import (
+    UI_VARIABLE,
+    WEBHOOK_VARIABLE,
+    Alarm,
+    AlarmError,
+    AlarmSink,
+    WebhookSink,
+    failure_sensor,
+)
+from laion_assets.automation.failure import Failure, first_failure
+from laion_assets_tests.automation.conftest import Toy
+
+UI = "https://dagster.example"
+FAILURE = Failure("toy", "p1", "toy/small/rows", "No space left on device.", "toy_parts", "run-1", f"{UI}/runs/run-1")
+
+
+@dataclass
+class Chat:
+    """A chat service's webhook."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)
+    """What the next posts are answered with; 200 beyond them."""
+    posted: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    state = Chat()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(state.statuses.pop(0) if state.statuses else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/a-secret-path"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def failure_of(toy: Toy, result: dg.ExecuteInProcessResult) -> Failure:
+    assert not result.success
+    return first_failure(toy.instance, result.dagster_run, ui_url=f"{UI}/")
+
+
+def test_a_failed_step_is_told_with_dataset_part_asset_first_cause_and_link(toy: Toy) -> None:
+    toy.raising = {"p1"}
+    failed = failure_of(toy, toy.run("toy_parts", "p1"))
+    assert (failed.dataset, failed.part, failed.asset) == ("toy", "p1", "toy/small/rows")
+    assert failed.error == "OSError: [Errno 28] No space left on device."
+    assert failed.run_url == f"{UI}/runs/{failed.run_id}"
+    for piece in ("toy/small/rows", "p1", "No space left on device", failed.run_url):
+        assert piece in str(failed)
+
+
+def test_a_failed_blocking_check_is_told_by_its_name_and_finding(toy: Toy) -> None:
+    toy.broken = {"p2"}
+    failed = failure_of(toy, toy.run("toy_parts", "p2"))
+    assert (failed.part, failed.asset) == ("p2", "toy/validated_metadata")
+    assert failed.error == "blocking check contract failed: a column is missing."
+
+
+def test_a_run_that_ends_before_its_first_step_is_told_too(toy: Toy) -> None:
+    run = toy.instance.get_run_by_id(toy.request("toy_parts", "p3"))
+    assert run is not None
+    toy.instance.report_run_failed(run, "its process 17 is gone")
+    failed = first_failure(toy.instance, run, ui_url=UI)
+    assert (failed.dataset, failed.part, failed.asset) == ("toy", "p3", "toy_parts")
+    assert "its process 17 is gone" in failed.error
+
+
+def test_the_webhook_gets_a_text_for_people_and_every_word_by_its_name(chat: Chat) -> None:
+    WebhookSink(chat.url).tell(FAILURE)
+    [message] = chat.posted
+    assert message["text"] == str(FAILURE)
+    assert {name: message[name] for name in ("dataset", "part", "asset", "error", "run_url")} == {
+        "dataset": "toy",
+        "part": "p1",
+        "asset": "toy/small/rows",
+        "error": "No space left on device.",
+        "run_url": f"{UI}/runs/run-1",
+    }
+
+
+def test_what_strangers_wrote_calls_nobody_in_a_chat(chat: Chat) -> None:
+    WebhookSink(chat.url).tell(Failure("toy", None, "a", "<!channel> & <https://evil.example|click>", "j", "r", UI))
+    assert "<" not in chat.posted[0]["text"]
+
+
+def test_a_webhook_that_fails_for_a_moment_is_asked_again(chat: Chat) -> None:
+    chat.statuses = [503, 429]
+    WebhookSink(chat.url, pause_s=0.01).tell(FAILURE)
+    assert len(chat.posted) == 3
+
+
+def test_a_webhook_that_refuses_is_not_asked_again_and_its_address_is_not_told(chat: Chat) -> None:
+    chat.statuses = [404]
+    with pytest.raises(AlarmError, match="HTTP 404") as caught:
+        WebhookSink(chat.url, pause_s=0.01).tell(FAILURE)
+    assert "a-secret-path" not in str(caught.value)
+    assert len(chat.posted) == 1
+    assert "a-secret-path" not in repr(WebhookSink(chat.url))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a-secret-path", "file:///a-secret-path", "a-secret-path"])
+def test_a_webhook_that_cannot_be_reached_keeps_the_log_from_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(WEBHOOK_VARIABLE, url)
+    monkeypatch.setattr(WebhookSink, "__init__", _quick)
+    with caplog.at_level(logging.WARNING):
+        Alarm().tell(FAILURE, logging.getLogger("toy"))
+    assert str(FAILURE) in caplog.text
+    assert "did not take the message" in caplog.text
+    assert "a-secret-path" not in caplog.text
+
+
+def _quick(sink: WebhookSink, url: str) -> None:
+    for name, value in {"url": url, "attempts": 2, "pause_s": 0.0, "timeout_s": 1.0}.items():
+        object.__setattr__(sink, name, value)
+
+
+class Pager:
+    """A sink of one's own."""
+
+    told: list[Failure] = []  # noqa: RUF012 (for the test to look at)
+
+    def tell(self, failure: Failure) -> None:
+        self.told.append(failure)
+
+
+class PagerAlarm(Alarm):
+    """An alarm with that sink alone."""
+
+    def sinks(self, log: logging.Logger) -> list[AlarmSink]:  # noqa: ARG002 (no log)
+        return [Pager()]
+
+
+def test_the_sensor_tells_a_sink_of_one_s_own(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UI_VARIABLE, UI)
+    toy.raising = {"p1"}
+    result = toy.run("toy_parts", "p1")
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failure_alarm",
+        dagster_event=result.get_run_failure_event(),
+        dagster_instance=toy.instance,
+        dagster_run=result.dagster_run,
+    ).for_run_failure()
+    failure_sensor()(context, alarm=PagerAlarm())
+    assert [(one.part, one.asset) for one in Pager.told] == [("p1", "toy/small/rows")]
+    assert Pager.told[0].run_url == f"{UI}/runs/{result.run_id}"
