@@ -22,18 +22,20 @@ PROBES_KEY = ["laion_hr", "dimension_probes"]
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[RunningSandbox]:
-    with start_sandbox(SandboxSpec(parts=4, rows_per_part=2500, port=0)) as running:
+    with start_sandbox(SandboxSpec(parts=4, rows_per_part=2600, port=0)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def web(sandbox: RunningSandbox) -> WebSpec:
-    # Every host of the sandbox has faulty pages enough to be suspended; here each URL is to show what it is.
+    # Every host of the sandbox has faulty pages enough to be suspended; here each URL is to show what it is, also on a
+    # busy machine, and pages that never answer are not to be waited for four at a time.
     return WebSpec(
         allow_networks=("127.0.0.0/8",),
         nameservers=(sandbox.nameserver,),
-        deadline_s=5.0,
-        first_byte_s=3.0,
+        deadline_s=10.0,
+        first_byte_s=6.0,
+        per_host=16,
         dns_s=1.5,
         breaker_failures=1_000,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import tracemalloc
 from collections.abc import Mapping
 
 import numpy as np
@@ -179,6 +180,24 @@ def test_every_row_has_the_same_chance() -> None:
     # Neither even against odd rows, nor early against late ones.
     assert abs(counts[:, ::2].sum() - 40_000) < 6 * (400 * 200 * 0.25) ** 0.5
     assert abs(counts[:, :500].sum() - 40_000) < 6 * (400 * 200 * 0.25) ** 0.5
+
+
+def test_more_parts_take_no_more_memory_and_the_draw_stays_exact() -> None:
+    # Parts of the real size, a tenth as many: what one part needs at a time is all there ever is.
+    rows = np.arange(1_330_000, dtype=np.uint32)
+    keys = [f"part-{number:05d}" for number in range(13)]
+    selection, peaks = Selection(10_000), []
+    tracemalloc.start()
+    for key in keys:
+        tracemalloc.reset_peak()
+        selection.offer(key, rows, score(0, key, rows))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert max(peaks[2:]) <= peaks[0] < 60_000_000
+    chosen = selection.chosen()
+    assert sum(map(len, chosen.values())) == 10_000
+    largest = max(int(score(0, key, chosen[key]).max()) for key in chosen)
+    assert sum(int((score(0, key, rows) <= np.uint64(largest)).sum()) for key in keys) == 10_000
 
 
 def test_no_parts_and_no_rows_make_an_empty_sample() -> None:
