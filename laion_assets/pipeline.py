@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 import psutil
+from dagster._core.events import RunFailureReason
 from dagster._core.utils import make_new_run_id
 
 from laion_assets.automation.reuse import Reuse
@@ -63,6 +64,7 @@ class Pipeline:
         Raises:
             BlockedError: when a blocking check failed.
             RunFailedError: when a step failed.
+            KeyboardInterrupt: when Ctrl-C or SIGTERM ended it.
         """
         job = self._definitions.resolve_job_def(work.job)
         run_id = make_new_run_id()
@@ -75,6 +77,8 @@ class Pipeline:
                 tags={PROCESS_TAG: _this_process()},
                 raise_on_error=False,
             )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         if failed := failed_blocking_checks(result):
             raise BlockedError(f"{work.job}{_at(work)}: {'; '.join(failed)}")
         if not result.success:
@@ -139,6 +143,12 @@ def failed_blocking_checks(result: dg.ExecuteInProcessResult) -> list[str]:
         for evaluation in result.get_asset_check_evaluations()
         if evaluation.blocking and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
     ]
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C or SIGTERM ended a run, which Dagster only notes."""
+    failures = [event.job_failure_data for event in result.all_events if event.is_job_failure]
+    return any(failure.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION for failure in failures)
 
 
 def _at(work: Work) -> str:

@@ -6,7 +6,9 @@ Which URLs are asked, and in how many processes, is decided elsewhere.
 import asyncio
 import contextlib
 import gc
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +48,7 @@ def ask(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, store: ProbeStore
     """
     journal = _Journal(store, on_tick)
     main = _ask(urls, web=web, spec=spec, journal=journal)
-    with _collecting_rarely():
+    with _collecting_rarely(), _interrupted_as_loops_expect():
         if sys.platform == "win32":
             asyncio.run(main)
         else:
@@ -54,6 +56,33 @@ def ask(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, store: ProbeStore
 
             uvloop.run(main)
     on_tick(journal.outcomes)
+
+
+@contextlib.contextmanager
+def _interrupted_as_loops_expect() -> Iterator[None]:
+    """Let Ctrl-C end the loop, then tell whoever handled it before.
+
+    Dagster's handler raises an error of its own, for SIGTERM too, which uvloop only prints: the run would go on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals never come here
+        return
+    interrupt, terminate = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    if not callable(interrupt):
+        yield  # ignored, or none of Python's business
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if callable(terminate):
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except KeyboardInterrupt:
+        interrupt(signal.SIGINT, None)
+        raise
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        if callable(terminate):
+            signal.signal(signal.SIGTERM, terminate)
 
 
 @contextlib.contextmanager
