@@ -24,8 +24,8 @@ from laion_assets.web.resource import WebResource
 
 # What a part's run makes, in the order it is made.
 OF_A_PART = ("raw_metadata", "quarantined_metadata", "metadata_profile", "validated_metadata")
-PARTS, SAMPLE, PROBES, REPORT = "parts", "sample", "probes", "report"
-"""The jobs, in order; the first per part."""
+PARTS, PROBES, REPORT, DECLARED_REPORT = "parts", "probes", "report", "declared_report"
+"""The jobs: per part; sample and probes; what they show; what is declared, of a sample that is not probed."""
 
 MAX_SIDE_PX = 65_500
 """The longest side a JPEG can have."""
@@ -115,9 +115,9 @@ class AdHocDataset:
         ]
         steps = {
             PARTS: OF_A_PART,
-            SAMPLE: ("dimension_sample",),
-            PROBES: ("dimension_probes",),
+            PROBES: ("dimension_sample", "dimension_probes"),
             REPORT: ("resolution_statistics",),
+            DECLARED_REPORT: ("dimension_sample", "resolution_statistics"),
         }
         return dg.Definitions(
             assets=assets,

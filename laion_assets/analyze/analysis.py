@@ -15,7 +15,7 @@ import dagster as dg
 import polars as pl
 from rich.console import Console
 
-from laion_assets.analyze.adhoc import OF_A_PART, PARTS, PROBES, REPORT, SAMPLE, AdHocDataset, without_query
+from laion_assets.analyze.adhoc import DECLARED_REPORT, OF_A_PART, PARTS, PROBES, REPORT, AdHocDataset, without_query
 from laion_assets.analyze.columns import ColumnsRead, told
 from laion_assets.home import NO_PHONING_HOME, Home
 from laion_assets.lake.lake import Lake
@@ -39,6 +39,7 @@ from laion_assets.web.outcome import Outcome
 # of the sample, so nothing is asked twice.
 PILOT_ROWS = 100
 _SOURCE_FILE = "source.txt"
+_QUIET_INSTANCE = {"telemetry": {"enabled": False}}
 
 
 class AnalysisError(RuntimeError):
@@ -111,7 +112,7 @@ def analyze(
         listing = open_source(dataset.source).list_parts()
         stage.conclude(_found(listing))
     _claim(home, dataset)
-    with dg.DagsterInstance.local_temp(str(home.dagster_home)) as instance:
+    with dg.DagsterInstance.local_temp(str(home.dagster_home), overrides=_QUIET_INSTANCE) as instance:
         steps = _Steps(dataset, wanted, instance, Lake(str(home.lake)), display)
         left_out = steps.bring(listing)
         web_trouble = None if declared_only else steps.probe()
@@ -179,9 +180,11 @@ class _Steps:
     def probe(self) -> str | None:
         """Ask the web about the sample; returns why it could not be asked, if so."""
         with self._display.stage("probe the sample") as stage:
-            trouble = self._ask(self._sample.model_copy(update={"size": min(PILOT_ROWS, self._sample.size)}), stage)
+            trouble = None
+            if min(self._sample.size, self._valid_rows()) > PILOT_ROWS:
+                trouble = self._ask(self._sample.model_copy(update={"size": PILOT_ROWS}), stage)
             # Where something does answer, the whole sample decides.
-            if self._sample.size > PILOT_ROWS and (trouble is None or self._probes()["reached"].any()):
+            if trouble is None or self._probes()["reached"].any():
                 trouble = self._ask(self._sample, stage)
             probes = self._probes()
             reached = f"{probes['reached'].sum():,} of {probes.height:,} links gave an image"
@@ -192,9 +195,7 @@ class _Steps:
         """Measure and write the report."""
         with self._display.stage("write the report") as stage:
             pipeline = self._pipeline(self._sample, declared_only=declared_only)
-            # Drawn again after a pilot that went wrong; it costs a second for 170 million rows.
-            for job in (SAMPLE, REPORT) if declared_only else (REPORT,):
-                pipeline.run(Work(job), on_message=stage.say)
+            pipeline.run(Work(DECLARED_REPORT if declared_only else REPORT), on_message=stage.say)
 
     def columns_read(self, listing: Listing) -> list[ColumnsRead]:
         """How the columns of every readable part were understood; parts alike count once."""
@@ -224,14 +225,17 @@ class _Steps:
         return Statistics.model_validate_json((folder / "statistics.json").read_bytes())
 
     def _ask(self, sample: SampleSpec, stage: Stage) -> str | None:
-        pipeline = self._pipeline(sample)
-        pipeline.run(Work(SAMPLE), on_message=stage.say)
         try:
-            pipeline.run(Work(PROBES), on_message=stage.say)
+            self._pipeline(sample).run(Work(PROBES), on_message=stage.say)
         except BlockedError:
             gravest = diagnose(self._probes()).sick[0]
             return gravest.sickness.finding.format(hosts=f"{gravest.hosts:,} of {gravest.out_of:,}")
         return None
+
+    def _valid_rows(self) -> int:
+        asset = [self._dataset.name, "metadata_profile"]
+        uris = [self._lake.uri(asset, name) for name in self._lake.list_names(asset, ".parquet")]
+        return int(self._lake.scan_parquet(uris).select(pl.col("rows_valid").sum()).collect().item())
 
     def _probes(self) -> pl.DataFrame:
         uri = self._lake.uri([self._dataset.name, "dimension_probes"], "dimension_probes.parquet")

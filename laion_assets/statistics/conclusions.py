@@ -124,7 +124,7 @@ def _reproduced(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if historical is None:
         return [tell("no_sizes", "The metadata declares no sizes, so there is no historical figure to explain.")]
     path, share, genuine = historical
-    whose = f"the {{n}} {'valid' if share.method == 'exact' else 'sampled'} row{_s(share.n)}"
+    whose = f"{'the ' if share.n > 1 else ''}{{n}} {'valid' if share.method == 'exact' else 'sampled'} row{_s(share.n)}"
     places = {"edge": "requirement/edges_px/0 tidy", "n": f"{path}/n count"}
     if share.count == 0:
         template = f"The historical scheme calls none of {whose} “<\u00a0{{edge}}”: there is no anomaly here."
