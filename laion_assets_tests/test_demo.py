@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,24 +152,33 @@ def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Pat
     assert {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()} == before
 
 
-def killed_during(stage: str, folder: Path) -> None:
-    """Start the demo in a process of its own and kill it shortly after a stage began."""
+def stopped_during(stage: str, folder: Path, signal_number: int) -> tuple[int, str]:
+    """Start the demo as in a terminal and stop it shortly after a stage began: its exit code, and what it printed."""
     code = (
         "import sys; from pathlib import Path; from rich.console import Console; "
         "from laion_assets.demo import run_demo; from laion_assets.home import Home; "
         "from laion_assets_tests.test_demo import SPEC; "
         "sys.exit(run_demo(Home(Path(sys.argv[1])), Console(width=160), spec=SPEC))"
     )
+    printed = []
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", code, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-u", "-c", code, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
+            printed.append(line)
             if STAGES[stage] in line:
                 time.sleep(0.5)
-                process.kill()
+                # Ctrl-C reaches every process of the terminal; a killer takes the one it names.
+                stop = os.killpg if signal_number == signal.SIGINT else os.kill
+                stop(process.pid, signal_number)
                 break
-        assert process.wait() == -signal.SIGKILL
+        printed += process.stdout
+        return process.wait(), "".join(printed)
 
 
 def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
@@ -176,7 +186,7 @@ def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
 ) -> None:
     folder, _ = first_run
     for stage in STAGES:
-        killed_during(stage, tmp_path)
+        assert stopped_during(stage, tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
     demo(tmp_path)
     assert manifest(tmp_path) == manifest(folder)
     with unchanged_environment():
@@ -184,3 +194,15 @@ def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
         with dg.DagsterInstance.get() as instance:
             unfinished = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     assert unfinished == []
+
+
+@pytest.mark.parametrize("stage", ["the start of the sandbox", "probing", "downloading"])
+def test_interrupted_it_says_that_what_is_done_is_kept(tmp_path: Path, first_run: tuple[Path, str], stage: str) -> None:
+    # What was made before, less the assets from that stage on.
+    shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
+    for asset in {"probing": ["dimension_sample"], "downloading": ["vlm_1024/shards"]}.get(stage, []):
+        shutil.rmtree(tmp_path / "lake" / "laion_hr" / asset)
+    code, printed = stopped_during(stage, tmp_path, signal.SIGINT)
+    assert code == 130
+    assert "Interrupted. Run it again: what is done is kept." in printed
+    assert "Traceback" not in printed
