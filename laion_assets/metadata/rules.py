@@ -97,7 +97,7 @@ RULES: tuple[Rule, ...] = (
         reason="the URL has control characters in it",
         severity="quarantine",
         tolerance=0.001,
-        breaks=f"REGEXP_LIKE(url, '{_CONTROL}')",
+        breaks="url_has_control",
         twin=_avoids("url", _CONTROL),
     ),
     Rule(

@@ -5,9 +5,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from laion_assets.metadata.derived import DERIVED
+from laion_assets.metadata.derived import DERIVED, has_control_characters
 from laion_assets.metadata.errors import RuleError
 from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.metadata.marks import marks_of
@@ -264,3 +266,18 @@ def test_a_rule_that_cannot_be_evaluated_on_a_published_column_is_named(passed: 
 def test_a_rule_that_compares_rows_cannot_quarantine() -> None:
     with pytest.raises(ValueError, match="repeated_url compares a row with the rows before it"):
         rulebook(RulesSpec.model_validate({"tune": {"repeated_url": {"severity": "quarantine"}}}))
+
+
+@given(st.lists(st.none() | st.text(st.characters(codec="utf-8", max_codepoint=0x2FF)), max_size=20), st.integers(0, 5))
+def test_control_characters_are_found_where_a_regular_expression_finds_them(texts: list[str | None], cut: int) -> None:
+    column = pl.Series("url", texts, dtype=pl.String).slice(cut)
+    expected = column.str.contains("[\\x00-\\x1f\\x7f-\\x9f]").to_list()
+    assert has_control_characters(column).to_list() == expected
+
+
+def test_a_control_character_is_found_wherever_a_block_of_bytes_ends() -> None:
+    texts = ["x" * length for length in (65_535, 1, 70_000, 3)]
+    for row, text in enumerate(texts):
+        for changed in (f"\x85{text}", f"{text}\n"):
+            column = pl.Series("url", [*texts[:row], changed, *texts[row + 1 :]])
+            assert has_control_characters(column).arg_true().to_list() == [row]
