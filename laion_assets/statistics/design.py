@@ -78,7 +78,8 @@ class Sample:
         if not self.weighted and len(self.weight) >= self.population:
             return Estimate(estimate=mean, low=mean, high=mean, n=n, method="census")
         method = "ratio_linearised" if self.weighted else "normal_fpc"
-        return _around(mean, error, degrees, n, method)
+        rows = math.fsum(self.weight[domain])
+        return _not_below_seen(_around(mean, error, degrees, n, method), values[domain], 1 / rows)
 
     def total(self, values: Floats, domain: Bools) -> Estimate:
         """Sum of ``values`` over all rows of the population that belong to ``domain``."""
@@ -99,10 +100,7 @@ class Sample:
         if variance == 0 and weights.max() <= 1:
             return Estimate(estimate=total, low=total, high=total, n=n, method="census")
         method = "ratio_linearised" if self.weighted else "normal_fpc"
-        around = _around(total, math.sqrt(variance), degrees, n, method)
-        floor = math.fsum(inside) if len(inside) and inside.min() >= 0 else -math.inf
-        low = None if around.low is None else max(around.low, floor)
-        return around.model_copy(update={"low": low})
+        return _not_below_seen(_around(total, math.sqrt(variance), degrees, n, method), inside, 1.0)
 
     def percentile(self, values: Floats, p: float, domain: Bools) -> Estimate:
         """The ``p`` quantile (0 to 1) of ``values`` over the rows in ``domain``."""
@@ -188,6 +186,16 @@ class Sample:
         # All or none have it: no variance to see, so only the spread of the weights tells.
         rows = self.weight[domain]
         return share, float(rows.sum() ** 2 / (rows**2).sum()) if rows.max() > 1 else math.inf
+
+
+def _not_below_seen(around: Estimate, seen: Floats, scale: float) -> Estimate:
+    """Where nothing can be negative, the rest of the population can only add to what the sample holds.
+
+    One caption of a million characters among short ones would put the lower end of a symmetric interval below zero.
+    """
+    if around.low is None or seen.min() < 0:
+        return around
+    return around.model_copy(update={"low": max(around.low, math.fsum(seen) * scale)})
 
 
 def _around(value: float, error: float, degrees: int, n: int, method: str) -> Estimate:

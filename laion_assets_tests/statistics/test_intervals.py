@@ -139,3 +139,16 @@ def test_the_sample_size_answer_is_the_smallest_that_holds(population: int, half
 
 def test_ten_thousand_rows_are_what_one_percentage_point_needs() -> None:
     assert rows_needed(0.01, 0.5, 170_000_000) == 9_604
+
+
+def test_what_cannot_be_negative_has_no_interval_below_what_was_seen() -> None:
+    """One caption of a million characters among short ones: a symmetric interval would begin below zero."""
+    values = np.array([20.0] * 49 + [1e6])
+    sample = Sample(np.full(50, 10.0))
+    mean, total = sample.mean(values, sample.everything), sample.total(values, sample.everything)
+    assert mean.low == pytest.approx(values.sum() / 500)
+    assert total.low == pytest.approx(values.sum())
+    assert mean.low < mean.estimate < mean.high  # type: ignore[operator]
+    shifted = sample.mean(values - 1e3, sample.everything)
+    assert shifted.low is not None
+    assert shifted.low < 0, "only where nothing is negative"
