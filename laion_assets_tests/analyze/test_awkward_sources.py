@@ -39,7 +39,7 @@ def test_a_folder_of_awkward_files_is_read_and_probed_row_by_row(truth: pl.DataF
     (folder / "marked.csv").write_bytes(b"\xef\xbb\xbf" + lines("URL,TEXT", f'{urls[2]},"one, ""two""\nthree"'))
     (folder / "zipped.jsonl.gz").write_bytes(gzip.compress(lines(json.dumps({"link": urls[3], "alt": "a dog"}))))
     (folder / "long.csv").write_bytes(lines("url,caption", f"{urls[4]},{'word ' * 200_000}"))
-    pl.DataFrame({"Image_URL": [urls[5]], "title": ["a cat"], "w": [1.0], "h": [None]}).write_parquet(
+    pl.DataFrame({"Image_URL": [urls[5]], "title": ["a cat"], "w": [1600.0], "h": [2500.0]}).write_parquet(
         folder / "other_names.parquet"
     )
     (folder / "empty.csv").write_bytes(b"")
