@@ -4,6 +4,8 @@ The two ``repeats_`` columns compare a row with the rows before it and are compu
 only for rows that are not quarantined, so only flags may look at them.
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -23,8 +25,9 @@ def has_control_characters(texts: pl.Series) -> pl.Series:
     begins the control characters of Latin-1.
     """
     array = texts.rechunk().to_arrow().cast(pa.large_string())
-    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    content = np.frombuffer(array.buffers()[2] or b"", dtype=np.uint8)
+    buffers: list[Any] = array.buffers()  # nulls, ends of texts, their bytes
+    offsets = np.frombuffer(buffers[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    content = np.frombuffer(buffers[2] or b"", dtype=np.uint8)
     doubtful: set[int] = set()
     for start in range(int(offsets[0]), int(offsets[-1]), _BLOCK_BYTES):
         block = content[start : min(start + _BLOCK_BYTES, int(offsets[-1]))]
