@@ -17,7 +17,7 @@ from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
-from laion_assets.probes.link_health_assets import link_health
+from laion_assets.probes.link_health_assets import link_health, panel_weeks
 from laion_assets.probes.panel import PanelSpec
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
 from laion_assets.shards.assets import shard_assets
@@ -136,7 +136,7 @@ class ImageTextDataset(YamlComponent):
             asset_checks=checks,
             jobs=jobs.all(),
             schedules=[
-                weekly_link_health(self.name, jobs.link_health),
+                weekly_link_health(self.name, jobs.link_health, weeks=panel_weeks(self.panel)),
                 monthly_refresh(self.name, jobs.parts),
             ],
             sensors=[

@@ -51,7 +51,7 @@ def first_failure(instance: dg.DagsterInstance, run: dg.DagsterRun, *, ui_url: s
     ]
     asset, error = _first_step_failure(events) or (run.job_name, _end_of_run(events))
     return Failure(
-        dataset=run.tags.get(DATASET_TAG) or asset.partition("/")[0],
+        dataset=run.tags.get(DATASET_TAG) or _dataset_of(events) or asset.partition("/")[0],
         part=run.tags.get(PARTITION_NAME_TAG),
         asset=asset,
         error=_sentence(error),
@@ -97,6 +97,12 @@ def _asset_of(events: Sequence[DagsterEvent], step: DagsterEvent) -> str:
     ]
     keys = [key for key in planned if key is not None and key not in made] or checked
     return ", ".join(dict.fromkeys(key.to_user_string() for key in keys)) or step.step_key or step.job_name
+
+
+def _dataset_of(events: Sequence[DagsterEvent]) -> str | None:
+    """What begins the keys of all assets of a dataset, where the run is of no job of it."""
+    planned = (event.asset_key for event in events if event.is_asset_materialization_planned)
+    return next((key.path[0] for key in planned if key is not None), None)
 
 
 def _end_of_run(events: Sequence[DagsterEvent]) -> str:

@@ -4,21 +4,34 @@ Off until someone switches them on.
 """
 
 import dagster as dg
-from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
 
 from laion_assets.automation.jobs import DATASET_TAG, Job, job_name
 
 
-def weekly_link_health(dataset: str, job: Job) -> dg.ScheduleDefinition | UnresolvedPartitionedAssetScheduleDefinition:
-    """A schedule that probes the panel when a week is over."""
-    return dg.build_schedule_from_partitioned_job(
-        job,
+def weekly_link_health(dataset: str, job: Job, *, weeks: dg.TimeWindowPartitionsDefinition) -> dg.ScheduleDefinition:
+    """A schedule that probes the panel when a week is over.
+
+    Args:
+        dataset: the dataset's name.
+        job: what is run for a week.
+        weeks: the partitions of the panel.
+    """
+
+    @dg.schedule(
         name=job_name(dataset, "link_health", "weekly"),
+        job=job,
+        cron_schedule="0 3 * * 1",
         description=f"Probes the panel of {dataset} once a week, early on Monday.",
-        hour_of_day=3,
-        minute_of_hour=0,
         tags={DATASET_TAG: dataset},
     )
+    def probe_again(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        window = weeks.get_prev_partition_window(context.scheduled_execution_time)
+        if window is None:
+            return dg.SkipReason(f"the first week of the panel of {dataset} is not over yet.")
+        week = window.start.strftime(weeks.fmt)
+        return dg.RunRequest(run_key=week, partition_key=week, tags={DATASET_TAG: dataset})
+
+    return probe_again
 
 
 def monthly_refresh(dataset: str, job: Job) -> dg.ScheduleDefinition:

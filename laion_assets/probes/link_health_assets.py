@@ -28,7 +28,7 @@ def link_health(
     """
     key = dg.AssetKey([dataset, "link_health"])
     sample = dg.AssetKey([dataset, "dimension_sample"])
-    weeks = dg.WeeklyPartitionsDefinition(start_date=panel.since.isoformat(), day_offset=1)
+    weeks = panel_weeks(panel)
 
     @dg.asset(
         key=key,
@@ -96,6 +96,11 @@ def link_health(
         )
 
     return week_of_links
+
+
+def panel_weeks(panel: PanelSpec) -> dg.WeeklyPartitionsDefinition:
+    """The weeks of a panel, Monday to Monday, each named by its first day."""
+    return dg.WeeklyPartitionsDefinition(start_date=panel.since.isoformat(), day_offset=1)
 
 
 def _week_before(store: Lake, key: dg.AssetKey, week: str) -> PanelWeek | None:

@@ -41,6 +41,7 @@ class Deployment:
 
     home: Home
     environment: Mapping[str, str]
+    workspace: str = WORKSPACE
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     url: str = ""
 
@@ -51,14 +52,14 @@ class Deployment:
 
     def start_daemon(self) -> subprocess.Popen[bytes]:
         """Start the daemon, with a code server of its own."""
-        return self._start(["dagster._daemon", "run", "-w", WORKSPACE])
+        return self._start(["dagster._daemon", "run", "-w", self.workspace])
 
     def start_webserver(self) -> None:
         """Start the webserver and wait until it answers with our code location."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        process = self._start(["dagster_webserver", "-w", WORKSPACE, "-h", "127.0.0.1", "-p", str(port)])
+        process = self._start(["dagster_webserver", "-w", self.workspace, "-h", "127.0.0.1", "-p", str(port)])
         self.url = f"http://127.0.0.1:{port}"
 
         def ready() -> bool:
@@ -113,9 +114,11 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployment(home: Home, environment: Mapping[str, str]) -> Iterator[Deployment]:
+def deployment(
+    home: Home, environment: Mapping[str, str], *, workspace: Path | str = WORKSPACE
+) -> Iterator[Deployment]:
     """A deployment that ends with the block."""
-    deployed = Deployment(home, {**os.environ, **home.environment(), **environment})
+    deployed = Deployment(home, {**os.environ, **home.environment(), **environment}, str(workspace))
     try:
         yield deployed
     finally:

@@ -230,7 +230,9 @@ def test_the_refresh_goes_over_the_parts_we_hold_and_no_other(kept: dg.DagsterIn
     first = dt.datetime(2026, 12, 1, 2, 0, tzinfo=dt.timezone.utc)
 
     def evaluated() -> dict[str | None, str | None]:
-        context = dg.build_schedule_context(toy.instance, scheduled_execution_time=first)
+        context = dg.build_schedule_context(
+            toy.instance, scheduled_execution_time=first, repository_def=toy.definitions.get_repository_def()
+        )
         found = schedule.evaluate_tick(context).run_requests or []
         return {one.partition_key: one.run_key for one in found}
 
