@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.pages import serve_pages
@@ -61,6 +63,7 @@ class Platform:
             jobs=[
                 dg.define_asset_job("part", dg.AssetSelection.assets(*(_key(name) for name in _OF_A_PART))),
                 dg.define_asset_job("tables", _tables_alone()),
+                dg.define_asset_job("rows", dg.AssetSelection.assets(_key("rows"))),
                 dg.define_asset_job("duplicates", dg.AssetSelection.assets(_key("duplicate_urls"))),
             ],
             resources={"lake": LakeResource(base_uri=str(folder), pages_url=pages_url)},
@@ -267,6 +270,24 @@ def test_the_same_part_has_the_same_data_version_and_another_one_another(platfor
     platform.publish(_KEYS[0], _part(0, n=499))
     changed = {name for name, version in versions().items() if version != first[name]}
     assert changed == {"validated_metadata", "metadata_profile"}, "nothing was quarantined before or after"
+
+
+def test_what_is_downstream_of_an_unchanged_part_is_not_stale(platform: Platform) -> None:
+    def status() -> StaleStatus:
+        resolver = CachingStaleStatusResolver(
+            platform.instance, platform.defs.resolve_asset_graph(), LoadingContextForTest(platform.instance)
+        )
+        return resolver.get_status(_key("rows"), _KEYS[0])
+
+    platform.publish(_KEYS[0], _part(0))
+    assert platform.run(_KEYS[0], "tables").success
+    assert platform.run(_KEYS[0], "rows").success
+    assert status() == StaleStatus.FRESH
+    assert platform.run(_KEYS[0], "tables").success
+    assert status() == StaleStatus.FRESH, "made again, with the same bytes"
+    platform.publish(_KEYS[0], _part(0, n=499))
+    assert platform.run(_KEYS[0], "tables").success
+    assert status() == StaleStatus.STALE
 
 
 def test_changing_a_rule_changes_the_code_version() -> None:
