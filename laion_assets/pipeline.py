@@ -13,6 +13,7 @@ import dagster as dg
 import psutil
 from dagster._core.events import RunFailureReason
 from dagster._core.utils import make_new_run_id
+from sqlalchemy.exc import SQLAlchemyError
 
 from laion_assets.automation.reuse import Reuse
 from laion_assets.lake.lake import Lake
@@ -120,7 +121,10 @@ class Pipeline:
             finished = False
             while not finished:
                 finished = done.wait(0.5)
-                connection = self._instance.get_records_for_run(run_id, cursor=cursor)
+                try:
+                    connection = self._instance.get_records_for_run(run_id, cursor=cursor)
+                except SQLAlchemyError:
+                    return  # a full disk, say: the run itself will say so
                 cursor = connection.cursor
                 for record in connection.records:
                     if not record.event_log_entry.is_dagster_event and record.event_log_entry.user_message:

@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from laion_assets.analyze.adhoc import DECLARED_REPORT, OF_A_PART, PARTS, PROBES, REPORT, AdHocDataset, without_query
 from laion_assets.analyze.columns import ColumnsRead, told
@@ -105,13 +106,33 @@ def analyze(
     os.environ.update(NO_PHONING_HOME)
     accept_features()
     display = display or Display(Console(quiet=True))
-    dataset = AdHocDataset(SourceSpec(uri=str(source)), columns or {}, requirement_px)
+    dataset = AdHocDataset(SourceSpec(uri=_absolute(str(source))), columns or {}, requirement_px)
     wanted = SampleSpec(size=sample, seed=seed)
     home = Home(Path(out or Path("analysis") / dataset.name).resolve())
+    _keep_apart(home, dataset)
     with display.stage("find the parts") as stage:
         listing = open_source(dataset.source).list_parts()
         stage.conclude(_found(listing))
     _claim(home, dataset)
+    try:
+        return _run(dataset, wanted, listing, home, display, declared_only=declared_only)
+    except (OSError, SQLAlchemyError) as error:
+        # A full disk, mostly: Dagster keeps its records in SQLite.
+        finding = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+        raise AnalysisError(
+            f"{home.folder} cannot be written ({finding}). Make room there, or give another folder with --out."
+        ) from error
+
+
+def _run(
+    dataset: AdHocDataset,
+    wanted: SampleSpec,
+    listing: Listing,
+    home: Home,
+    display: Display,
+    *,
+    declared_only: bool,
+) -> Analysis:
     with dg.DagsterInstance.local_temp(str(home.dagster_home), overrides=_QUIET_INSTANCE) as instance:
         steps = _Steps(dataset, wanted, instance, Lake(str(home.lake)), display)
         left_out = steps.bring(listing)
@@ -276,21 +297,42 @@ class _Steps:
         return records[0].asset_materialization if records else None
 
 
+def _absolute(source: str) -> str:
+    """A local path as it is named from anywhere; a URI stays as it is."""
+    # abspath, as resolve() would give a linked file a name the user never wrote.
+    return source if "://" in source or not source.strip() else os.path.abspath(Path(source).expanduser())  # noqa: PTH100
+
+
+def _keep_apart(home: Home, dataset: AdHocDataset) -> None:
+    """Refuse a folder for results in which the source would find them the next time.
+
+    Raises:
+        AnalysisError: Results would lie among the data.
+    """
+    place = Path(dataset.place)
+    if "://" in dataset.place or not place.is_dir():
+        return
+    if home.folder.is_relative_to(place.resolve()):
+        raise AnalysisError(
+            f"{home.folder} lies in {place}, where the next analysis would take the results for data. Give a folder "
+            "outside of it with --out."
+        )
+
+
 def _claim(home: Home, dataset: AdHocDataset) -> None:
     """Take a folder for one source: rows of two would be one report.
 
     Raises:
         AnalysisError: It holds the analysis of another source, or cannot be written.
     """
-    place = dataset.place if "://" in dataset.place else str(Path(dataset.place).expanduser().resolve())
     note = home.folder / _SOURCE_FILE
     try:
         with contextlib.suppress(FileNotFoundError):
-            if (other := note.read_text().strip()) != place:
+            if (other := note.read_text().strip()) != dataset.place:
                 raise AnalysisError(f"{home.folder} holds the analysis of {other}. Give another folder with --out.")
         home.lake.mkdir(parents=True, exist_ok=True)
         home.dagster_home.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{place}\n")
+        note.write_text(f"{dataset.place}\n")
     except OSError as error:
         raise AnalysisError(
             f"{home.folder} cannot be written ({error.strerror}). Give another folder with --out."

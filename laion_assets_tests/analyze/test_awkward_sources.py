@@ -139,6 +139,7 @@ def test_a_place_that_is_not_there_or_not_allowed_is_said_in_one_sentence(tmp_pa
         ("ftp://example.org/x.csv", None, "no source is reached by ftp://"),
         (f"https://me:{SECRET}@example.org/x.csv", None, "carries a user name or password"),
         (tmp_path / "rows.csv", tmp_path / "rows.csv", "cannot be written"),
+        (tmp_path, tmp_path / "out", "where the next analysis would take the results for data"),
     ):
         code, printed = analyzed(source, out=out)
         assert code == 1
