@@ -19,17 +19,17 @@ from pathlib import Path
 
 PASSWORD = "a-database-password"  # noqa: S105 (that of a server that lives for one test)
 READY_S = 60
+PROGRAMS = ("initdb", "postgres", "pg_dump")
 
 _names = itertools.count()
 
 
 def binaries() -> Path | None:
-    """Where ``initdb`` and ``postgres`` are: on the path, or where Debian keeps them, newest first."""
+    """The folder of PostgreSQL's own programs: where Debian keeps them, newest first, or on the path."""
     found = shutil.which("initdb")
-    if found:
-        return Path(found).parent
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return folders[-1].parent if folders else None
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]), reverse=True)
+    folders = [*debian, *([Path(found).resolve().parent] if found else [])]
+    return next((one for one in folders if all((one / name).exists() for name in PROGRAMS)), None)
 
 
 @dataclass(frozen=True)
