@@ -271,6 +271,17 @@ def test_a_materialised_part_shows_its_columns_checks_and_plots(ui: str, page: P
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
 
 
+@live
+def test_the_data_docs_of_a_part_open_from_their_link(ui: str, page: Page) -> None:
+    page.goto(f"{ui}/assets/laion_hr/validated_metadata?view=checks&checkDetail=contract")
+    with page.expect_popup() as opened:
+        page.locator("a[href$='.html']", has_text="metadata_profile/contract/part-").first.click()
+    docs = opened.value
+    expect(docs.get_by_role("heading", name="Expectation Validation Result")).to_be_visible()
+    assert "share_url_missing" in docs.content()
+    docs.close()
+
+
 def test_the_below_1024_check_tells_the_kinds_apart(ui: str, page: Page) -> None:
     page.goto(f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
     for kind in ("straddles_buckets", "declared_below_minimum", "true_below_minimum", "declared_swapped"):
