@@ -25,10 +25,6 @@ from laion_assets.shards.writer import ShardWriter
 _RESIZE_LOOKAHEAD = 256
 
 
-class StoppedError(RuntimeError):
-    """Another worker found a reason for which no shard can be made."""
-
-
 class GuardedDownloader(Downloader):  # type: ignore[misc]
     """Downloads the rows of a shard and publishes it; called by img2dataset's distributors."""
 
@@ -69,6 +65,8 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
         shard, folder = row[0], self.job.folder
         if self.processes > 1 and self.job.spec.distributor == "multiprocessing":
             process.die_with_parent()
+        if (folder / STOP_FILE).exists():
+            return False, row  # who left it has said why
         try:
             forget_failure(folder, shard)
             self.download_shard(row)
@@ -83,8 +81,6 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
         """Download the rows in a slice the reader wrote, and publish tar, parquet and stats as one."""
         shard, slice_file = row
         job = self.job
-        if (job.folder / STOP_FILE).exists():
-            raise StoppedError("not begun, because another shard could not be written")
         web = process.share_of(job.web, self.processes)
         if self.resizer is not None:
             web = web.model_copy(update={"lookahead": min(web.lookahead, _RESIZE_LOOKAHEAD)})

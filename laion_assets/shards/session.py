@@ -76,8 +76,8 @@ def run(job: Job, say: Say) -> None:
             with _ending_at_once(say):
                 distribute(processes, downloader, reader, 1000, 1)
     there = read_shards(Lake(job.lake_uri), job.key, job.part)
-    if any(shard not in there for shard in job.missing):
-        raise DownloadError(_sentence(job))
+    if absent := [shard for shard in job.missing if shard not in there]:
+        raise DownloadError(_sentence(job, len(absent)))
 
 
 def processes_for(job: Job) -> int:
@@ -177,16 +177,16 @@ def _watched(job: Job, say: Say) -> Iterator[None]:
 def _give_up(job: Job, shards: Sequence[int], say: Say) -> None:
     for shard in shards:
         say_failure(job.folder, shard, "its worker process was killed, for want of memory perhaps")
-    say(_sentence(job))
+    say(_sentence(job, len(shards)))
     sys.stderr.flush()
     os._exit(1)  # the other workers end with this process
 
 
-def _sentence(job: Job) -> str:
+def _sentence(job: Job, absent: int) -> str:
     failures = read_failures(job.folder)
     shard, why = next(iter(failures.items()), (job.missing[0], "no reason was left"))
     return (
-        f"{job.part}: {max(1, len(failures))} of {len(job.missing)} shards could not be written; "
+        f"{job.part}: {absent} of {len(job.missing)} shards could not be written; "
         f"{shard_name(shard)}: {why.rstrip('.')}. Run again: it continues with the missing ones."
     )
 

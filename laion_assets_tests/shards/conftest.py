@@ -217,15 +217,18 @@ except DownloadError as error:
 """
 
 
-def start_session(job: Job, *, file_limit_bytes: int = 0) -> "subprocess.Popen[str]":
-    """Carry out a job in a process of its own, as the asset does, to be disturbed by a test."""
+def start_session(job: Job, *, file_limit_bytes: int = 0, before: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """Carry out a job in a process of its own, as the asset does, to be disturbed by a test.
+
+    ``before`` is put in front of the command.
+    """
     script = job.folder / "session.py"
     # A file, because worker processes import the main module again.
     script.write_text("if __name__ == '__main__':\n" + textwrap.indent(_SESSION.strip(), "    "))
     job_file = job.folder / "job.json"
     job_file.write_text(job.to_json())
     return subprocess.Popen(
-        [sys.executable, str(script), str(job_file), str(file_limit_bytes)],
+        [*before, sys.executable, str(script), str(job_file), str(file_limit_bytes)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
