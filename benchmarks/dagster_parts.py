@@ -31,6 +31,7 @@ JOB = f"{DATASET}_parts"
 _BIN = Path(sys.executable).parent
 _READY_S, _BACKFILL_S = 180.0, 3600.0
 _POLL_S = 0.25
+_IDLE_S = 3.0
 _LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 _REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
@@ -64,7 +65,7 @@ class DagsterParts:
 
     plain: PerPart
     backfill: PerPart
-    command: PerPart
+    command: PerPart | None
     idle_cpu_share: float
     run_s: float
     queued_s: float
@@ -84,7 +85,7 @@ def measure_dagster(
         folder: Scratch, of which nothing is removed.
         rows: Rows per part.
         backfilled: How many parts the backfill and the plain calls do.
-        commanded: How many parts the command line does.
+        commanded: How many parts the command line does; 0 leaves it out.
         told: Called with what is being done.
     """
     published = folder / "published"
@@ -102,12 +103,12 @@ def measure_dagster(
     told("the job of a part through a backfill")
     with _user_interface(home, published, environment) as (process, graphql):
         before = _cpu_s(process)
-        time.sleep(5)
-        idle = (_cpu_s(process) - before) / 5
+        time.sleep(_IDLE_S)
+        idle = (_cpu_s(process) - before) / _IDLE_S
         backfill = _backfill(process, graphql, keys[:backfilled])
         runs = graphql(_RUNS, {})["runsOrError"]["results"]
     told("the job of a part through the command line")
-    command = _command(keys[backfilled:], environment)
+    command = _command(keys[backfilled:], environment) if commanded else None
     return DagsterParts(
         plain=plain,
         backfill=PerPart(backfill.parts, backfill.seconds, backfill.cpu_s - idle * backfill.seconds),

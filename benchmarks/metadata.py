@@ -306,6 +306,8 @@ def dagster_claims_of(found: DagsterParts) -> list[Claim]:
     """What Dagster adds to a part, and what one takes with it."""
     claims = []
     for name, one in (("backfill", found.backfill), ("command line", found.command)):
+        if one is None:
+            continue
         claims.append(
             Claim(
                 f"job of one part through the {name}, CPU time", "s", one.cpu_s, found.plain.cpu_s, "plain calls",
@@ -385,7 +387,7 @@ def main() -> None:
                 Path(scratch),
                 rows=rows,
                 backfilled=min(parts, BACKFILLED_PARTS),
-                commanded=1 if arguments.quick else COMMANDED_PARTS,
+                commanded=0 if arguments.quick else COMMANDED_PARTS,
                 told=status.update,
             )
         claims = claims_of(measured, whole, rest, rows=rows) + dagster_claims_of(through_dagster)
