@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from laion_assets.sandbox.process import start_sandbox
@@ -85,6 +86,14 @@ def readme_commands() -> list[str]:
     return [line[2:].split("  #")[0].strip() for block in blocks for line in block.splitlines() if line[:2] == "$ "]
 
 
+def typed(commands: list[str], variables: Mapping[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What comes of typing commands one after the other, up to the first that fails."""
+    script = "\n".join(commands).replace(".venv/bin/", f"{BIN}/")
+    return subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=folder, env=dict(variables), capture_output=True, text=True, check=False
+    )
+
+
 def test_the_readme_s_make_commands_are_those_of_the_command_line() -> None:
     asked = [command for command in readme_commands() if command.startswith("make")]
     assert asked[:2] == ["make demo", "make dev"]
@@ -108,17 +117,10 @@ def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(
     home, port = tmp_path / "home", free_port()
     with dev(home, port, environment(sandbox)) as process:
         wait_for(port, process, tmp_path / "dev.log")
-        commands = [command for command in readme_commands() if not command.startswith(("make", "export"))]
-        assert ". demo/environment" in commands
-        typed = "\n".join(commands).replace("demo/environment", shlex.quote(str(home / "environment")))
-        done = subprocess.run(
-            ["bash", "-eu", "-c", typed.replace(".venv/bin/", f"{BIN}/")],
-            cwd=ROOT,
-            env=environment(sandbox),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        commands = [one for one in readme_commands() if "/dg " in one or "sandbox" in one or one.startswith(". ")]
+        assert commands[0] == ". demo/environment"
+        commands[0] = f". {shlex.quote(str(home / 'environment'))}"
+        done = typed(commands, environment(sandbox), ROOT)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "laion_hr_parts" in done.stdout
         # What was launched in the shell is a run in the UI.
@@ -131,6 +133,20 @@ def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(
         assert runs == [{"status": "SUCCESS", "jobName": "laion_hr_parts"}]
     assert "Traceback" not in (tmp_path / "dev.log").read_text()
     assert not answers(port)
+
+
+def test_the_readme_s_analyses_run(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    commands = [command for command in readme_commands() if " analyze " in command]
+    assert len(commands) == 2
+    sandbox.truth().filter(pl.col("url").str.starts_with("http")).head(50).select("url", caption=pl.lit("a")).write_csv(
+        tmp_path / "links.tsv", separator="\t", include_header=False
+    )
+    done = typed(commands, environment(sandbox), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.parent.name for path in sorted(tmp_path.rglob("report.html")) if "lake" not in path.parts] == [
+        "links",
+        "relaion_high_resolution",
+    ]
 
 
 @pytest.mark.parametrize(
