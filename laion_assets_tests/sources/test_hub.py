@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from laion_assets.lake.resource import LakeResource
 from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox
+from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.hub import HubSource
 from laion_assets.sources.published import ChecksumError, Listing, SourceError
@@ -109,6 +112,24 @@ class TestListing:
             assert part.uri == f"hf://datasets/{REPOSITORY}@{listing.revision}/{part.path}"
         assert len(listing.revision or "") == 40
         assert hub.hub_url not in repr(listing)
+
+    def test_the_commit_is_recorded_with_the_asset_whatever_the_branch_is_called(
+        self, hub: RunningSandbox, tmp_path: Path
+    ) -> None:
+        assert hub
+        parts = dg.StaticPartitionsDefinition(["part-00000"])
+        spec = SourceSpec(uri=f"hf://datasets/{REPOSITORY}@main/{GLOB}")
+        with dg.DagsterInstance.ephemeral() as instance:
+            made = dg.materialize(
+                [raw_metadata("laion_hr", source=spec, parts=parts, group="g", patience=QUICK)],
+                partition_key="part-00000",
+                instance=instance,
+                resources={"lake": LakeResource(base_uri=str(tmp_path))},
+            )
+        (found,) = made.asset_materializations_for_node("laion_hr__raw_metadata")
+        (part,) = (one for one in source().list_parts().parts if one.key == "part-00000")
+        recorded = {name: found.metadata[name].value for name in ("revision", "published_uri", "sha256")}
+        assert recorded == {"revision": part.revision, "published_uri": part.uri, "sha256": part.sha256}
 
     def test_a_revision_may_be_a_branch_a_tag_or_a_commit(self, hub: RunningSandbox) -> None:
         commit = source().list_parts().revision
