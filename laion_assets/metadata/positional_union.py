@@ -76,7 +76,3 @@ def compare_null_shares(nulls_by_language: Iterable[tuple[str | None, str, int, 
         if empty and any(one.share < 0.5 for one in of_column):
             oddities.append(f"{column} is null in every row of {', '.join(empty)}, and not in the other languages")
     return UnionFinding(shares, tuple(oddities))
-
-
-def _is(share: NullShare, group: str, column: str) -> bool:
-    return (share.group, share.column) == (group, column)

@@ -218,14 +218,20 @@ def test_rows_below_the_minimum_are_shown_and_block_nothing(platform: Platform) 
         (b"<html><title>Sign in</title></html>", "an HTML or XML page came in place of parquet"),
         (b"PAR1" + bytes(100), "the parquet file is cut off after 104 bytes"),
         (b"", "the file is empty, 0 bytes"),
+        (rows({}).clear(), "the file has its columns but zero rows"),
+        (rows({}).rename({"URL": "adresse"}), "no column for 'url' (looked for 'url' or 'image_url'"),
+        (
+            rows({}).with_columns(WIDTH=pl.lit([1, 2])),
+            "column 'WIDTH' is List(Int64), which cannot be",
+        ),
         (None, "laion_hr/raw_metadata of part-00001 is not in the lake"),
     ],
 )
 def test_a_damaged_part_fails_with_one_sentence_and_leaves_others_alone(
-    platform: Platform, content: bytes | None, sentence: str
+    platform: Platform, content: pl.DataFrame | bytes | None, sentence: str
 ) -> None:
     platform.publish(_KEYS[0], _part(0))
-    platform.publish(_KEYS[1], content or b"")
+    platform.publish(_KEYS[1], b"" if content is None else content)
     if content is None:
         (platform.raw / "part-00001.parquet").unlink()
     assert platform.run(_KEYS[0]).success
@@ -236,6 +242,8 @@ def test_a_damaged_part_fails_with_one_sentence_and_leaves_others_alone(
     assert cause is not None
     assert sentence in str(cause.description)
     assert "part-00001" in str(cause.description)
+    if content is not None:
+        assert str(cause.description).startswith("part-00001.parquet (part-00001): ")
     assert "\n" not in str(cause.description)
     assert not any("part-00001" in name for name in platform.files())
     assert result.get_asset_materialization_events() == []
