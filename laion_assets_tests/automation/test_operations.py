@@ -21,7 +21,8 @@ def click_command(program: str) -> click.Command:
     if program == "dagster":
         from dagster._cli import create_dagster_cli
 
-        return create_dagster_cli()
+        root: click.Command = create_dagster_cli()  # type: ignore[no-untyped-call]
+        return root
     if program == "dagster-daemon":
         from dagster._daemon.cli import create_dagster_daemon_cli
 
