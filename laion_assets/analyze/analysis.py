@@ -214,9 +214,10 @@ class _Steps:
 
     def report(self, *, declared_only: bool) -> None:
         """Measure and write the report."""
-        with self._display.stage("write the report") as stage:
+        with self._display.stage("write the report"):
             pipeline = self._pipeline(self._sample, declared_only=declared_only)
-            pipeline.run(Work(DECLARED_REPORT if declared_only else REPORT), on_message=stage.say)
+            # What it says is printed at the end.
+            pipeline.run(Work(DECLARED_REPORT if declared_only else REPORT), on_message=lambda _: None)
 
     def columns_read(self, listing: Listing) -> list[ColumnsRead]:
         """How the columns of every readable part were understood; parts alike count once."""

@@ -121,7 +121,8 @@ def _print_found(found: Analysis, console: Console) -> None:
         )
     console.print("\n[bold]What it found[/bold]")
     for statement in (*said.summary, *said.anomaly):
-        _say(console, statement.text)
+        if statement.id != "reproduced":  # the headline at length
+            _say(console, statement.text)
     console.print("\n[bold]Where it lies[/bold]")
     for path in found.files:
         console.print(f"  {escape(_shown(path))}", highlight=False, soft_wrap=True)

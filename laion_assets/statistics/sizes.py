@@ -1,5 +1,7 @@
 """How large the images are: distributions, size classes, thresholds, shapes, each in its three views."""
 
+from collections.abc import Mapping, Sequence
+
 import polars as pl
 
 from laion_assets.metadata.size_classes import bucket_labels
@@ -71,18 +73,25 @@ def historical_classes(evidence: Evidence) -> list[Class]:
     labels = bucket_labels(evidence.requirement.edges_px)
     counts = dict(evidence.declared.historical_buckets) if evidence.declared else {}
     # Profiles count by the default edges; for others, only the sample can tell.
-    known = bool(counts) and set(counts) <= set(labels)
+    known = counts if set(counts) <= set(labels) else {}
+    return _classes(evidence, labels, known, declared="historical_bucket", true="true_historical_bucket")
+
+
+def _classes(
+    evidence: Evidence, names: Sequence[str], counts: Mapping[str, int], *, declared: str, true: str
+) -> list[Class]:
+    """One class per name, by the columns that hold the names; exact where they were counted over all rows."""
     rows = sum(counts.values())
     return [
         Class(
-            name=label,
+            name=name,
             views=evidence.views(
-                pl.col("historical_bucket") == label,
-                pl.col("true_historical_bucket") == label,
-                exact=exact_share(counts.get(label, 0), rows) if known else None,
+                pl.col(declared) == name,
+                pl.col(true) == name,
+                exact=exact_share(counts.get(name, 0), rows) if rows else None,
             ),
         )
-        for label in labels
+        for name in names
     ]
 
 
@@ -113,18 +122,7 @@ def thresholds(evidence: Evidence) -> list[Threshold]:
 def aspect_classes(evidence: Evidence) -> list[Class]:
     """Square, landscape and portrait."""
     counts = dict(evidence.declared.aspect) if evidence.declared else {}
-    rows = sum(counts.values())
-    return [
-        Class(
-            name=name,
-            views=evidence.views(
-                pl.col("declared_aspect") == name,
-                pl.col("true_aspect") == name,
-                exact=exact_share(counts.get(name, 0), rows) if rows else None,
-            ),
-        )
-        for name in ASPECTS
-    ]
+    return _classes(evidence, ASPECTS, counts, declared="declared_aspect", true="true_aspect")
 
 
 def aspect_mean(evidence: Evidence) -> Views[Estimate]:

@@ -191,7 +191,10 @@ def signed_address() -> Iterator[Callable[[bytes], str]]:
 
 
 def test_offline_it_gives_the_declared_half_and_a_signature_in_an_address_is_written_nowhere(
-    signed_address: Callable[[bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signed_address: Callable[[bytes], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("LAION_ASSETS_WEB_NAMESERVERS", "127.0.0.1:9")
     monkeypatch.setenv("LAION_ASSETS_WEB_DNS_S", "0.5")
@@ -210,6 +213,7 @@ def test_offline_it_gives_the_declared_half_and_a_signature_in_an_address_is_wri
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert tmp_path / "out/rows_analysis.png" in files
+    assert "dagster_telemetry_logger" not in {record.name for record in caplog.records}
 
 
 @pytest.mark.parametrize(

@@ -103,15 +103,22 @@ def test_means_of_skewed_sizes() -> None:
     assert within_chance(observed), observed
 
 
-def test_means_over_reachable_rows() -> None:
+@pytest.mark.parametrize(
+    ("figure", "truth", "seed"),
+    [(Sample.mean, np.mean, 4), (Sample.total, np.sum, 7)],
+    ids=["mean", "total"],
+)
+def test_means_and_totals_over_reachable_rows(
+    figure: Callable[[Sample, Floats, Bools], Estimate], truth: Callable[[Floats], float], seed: int
+) -> None:
     values = sizes()
-    reachable = np.random.default_rng(4).random(ROWS) < 0.6
-    truth = values[reachable].mean()
+    reachable = np.random.default_rng(seed).random(ROWS) < 0.6
+    expected = float(truth(values[reachable]))
     sample = simple()
 
     def one(random: np.random.Generator) -> bool:
         chosen = drawn(random)
-        return covers(sample.mean(values[chosen], reachable[chosen]), truth)
+        return covers(figure(sample, values[chosen], reachable[chosen]), expected)
 
     observed = coverage(one)
     assert within_chance(observed), observed
@@ -124,20 +131,6 @@ def test_means_of_few_rows_use_student_s_t() -> None:
     observed = coverage(
         lambda random: covers(sample.mean(values[random.integers(0, 100_000, 6)], everything), values.mean())
     )
-    assert within_chance(observed), observed
-
-
-def test_totals_over_reachable_rows() -> None:
-    values = sizes()
-    reachable = np.random.default_rng(7).random(ROWS) < 0.6
-    truth = values[reachable].sum()
-    sample = simple()
-
-    def one(random: np.random.Generator) -> bool:
-        chosen = drawn(random)
-        return covers(sample.total(values[chosen], reachable[chosen]), truth)
-
-    observed = coverage(one)
     assert within_chance(observed), observed
 
 
