@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
@@ -114,8 +115,8 @@ def metadata_assets(
                     published_as = table.mapped.canonical
                 part_files.write(profile, profile_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
-        except MetadataError as error:
-            # The sentence says it all: the stack of a damaged file leads nowhere.
+        except (LakeError, MetadataError) as error:
+            # The sentence says it all: the stack of a damaged file or a full disk leads nowhere.
             raise dg.Failure(description=str(error), allow_retries=False) from None
         seconds = time.monotonic() - started
         figures = profile.row(0, named=True)

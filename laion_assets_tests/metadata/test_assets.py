@@ -249,6 +249,17 @@ def test_a_damaged_part_fails_with_one_sentence_and_leaves_others_alone(
     assert result.get_asset_materialization_events() == []
 
 
+def test_a_lake_that_cannot_be_written_is_one_sentence_too(platform: Platform) -> None:
+    platform.publish(_KEYS[0], _part(0, 10))
+    (platform.folder / "validated_metadata").write_text("a file where a folder should be")
+    result = platform.run(_KEYS[0], "tables")
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    cause = failure.step_failure_data.user_failure_data
+    assert cause is not None
+    assert "validated_metadata/part-00000.parquet: cannot be written (" in str(cause.description)
+    assert "\n" not in str(cause.description)
+
+
 def test_nothing_a_stranger_wrote_reaches_the_event_log_as_markup(platform: Platform) -> None:
     frame = pl.concat([_part(0), rows({"TEXT": _EVIL, "LANGUAGE": _EVIL, "URL": "http://evil.example/<b>"})])
     platform.publish(_KEYS[0], frame.with_columns(pl.lit(_EVIL).alias("NSFW")))
