@@ -9,7 +9,11 @@ import dagster as dg
 import polars as pl
 import pytest
 import yaml
+from dagster.components.resolved.context import ResolutionContext
+from dagster_shared.yaml_utils import parse_yaml_with_source_position
 
+from laion_assets.dataset import ImageTextDataset
+from laion_assets.defs_yaml import DefsYamlError
 from laion_assets.metadata.assets import metadata_assets
 from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.columns import map_columns
@@ -20,6 +24,30 @@ from laion_assets.sources.spec import SourceSpec
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "metadata.md").read_text()
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _dataset(settings: str) -> ImageTextDataset:
+    """A dataset whose YAML has these settings, read as Dagster reads it."""
+    text = f"name: mine\ntitle: Mine\nsource: {{uri: folder}}\n{settings}"
+    parsed = parse_yaml_with_source_position(text, "defs.yaml")
+    context = ResolutionContext.default(parsed.source_position_tree)
+    return ImageTextDataset.resolve_from_model(context, ImageTextDataset.model().model_validate(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            "rules:\n  switch_off: [caption_is_ulr]\n",
+            r"defs\.yaml:\d+ .*no rule caption_is_ulr\. Did you mean caption_is_url",
+        ),
+        ("rules:\n  tune:\n    url_missing: {limit: 3}\n", r"defs\.yaml:\d+ .*url_missing compares with no number"),
+        ("rules:\n  tune:\n    url_missing: {tolerance: 3}\n", r"defs\.yaml:6 .*tolerance.*less than or equal to 1"),
+    ],
+)
+def test_a_mistake_in_the_rules_of_a_dataset_is_named_with_its_line(settings: str, sentence: str) -> None:
+    with pytest.raises(DefsYamlError, match=sentence):
+        _dataset(settings)
 
 
 def test_the_python_of_the_page_prints_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,11 +63,12 @@ def test_the_python_of_the_page_prints_what_the_page_says(tmp_path: Path, monkey
         elif kind == "text":
             assert printed.strip() == content.strip()
             compared += 1
-        elif "rules" in (settings := yaml.safe_load(content)):
-            names["rules"] = RulesSpec.model_validate(settings["rules"])
         else:
-            mapped = map_columns({"#1": pl.String(), "#2": pl.String()}, settings["columns"], where="")
-            assert mapped.canonical == {"url": "#1", "caption": "#2"}
+            dataset = _dataset(content)
+            names["rules"] = dataset.rules
+            if dataset.columns:
+                mapped = map_columns({"#1": pl.String(), "#2": pl.String()}, dataset.columns, where="")
+                assert mapped.canonical == {"url": "#1", "caption": "#2"}
     assert compared == 7
 
 
