@@ -89,7 +89,13 @@ class Deployment:
             time.sleep(0.25)
 
     def stop(self) -> None:
-        """End all processes that were started, gently where they let us."""
+        """End all processes that were started, gently where they let us, and whatever they leave behind."""
+        family = [
+            child
+            for process in self.running
+            if process.poll() is None
+            for child in psutil.Process(process.pid).children(recursive=True)
+        ]
         for process in self.running:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -99,6 +105,10 @@ class Deployment:
             except subprocess.TimeoutExpired:  # noqa: PERF203 (waiting costs more)
                 kill_with_children(process)
         self.running.clear()
+        _, left = psutil.wait_procs(family, timeout=5)
+        for child in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
 
     def _start(self, module: Sequence[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
