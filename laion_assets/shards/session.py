@@ -51,6 +51,8 @@ def run(job: Job, say: Say) -> None:
     spec, processes = job.spec, processes_for(job)
     if spec.distributor != "multiprocessing" and importlib.util.find_spec(spec.distributor) is None:
         raise DownloadError(f"distributor: {spec.distributor} is not installed. Install it, or use multiprocessing.")
+    # Spark would start whatever `python3` is on its machine's path.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     slices = job.folder / "slices"
     slices.mkdir(exist_ok=True)
     hashes = spec.verify_hash

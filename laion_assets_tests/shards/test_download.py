@@ -1,9 +1,11 @@
 """From planned rows to shards over real HTTP: what is kept, what is said about the rest, and in which format."""
 
 import asyncio
+import importlib.util
 import json
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -180,24 +182,35 @@ def test_resizing_bounds_the_long_side_and_remembers_the_original(downloads: Dow
     assert seen.decoded == 2
 
 
-def test_worker_processes_do_what_one_process_does(tmp_path: Path, small_web: SmallWeb, local_web: WebSpec) -> None:
+DISTRIBUTORS = ["multiprocessing", *(name for name in ("pyspark", "ray") if importlib.util.find_spec(name))]
+
+
+@pytest.mark.parametrize("distributor", DISTRIBUTORS)
+def test_workers_do_what_one_process_does(
+    tmp_path: Path, small_web: SmallWeb, local_web: WebSpec, distributor: Literal["multiprocessing", "pyspark", "ray"]
+) -> None:
+    """With every distributor there is: Spark and Ray are not installed with this package."""
     planned = planned_of([small_web.put(f"{index}", image_bytes(1100, 1040, colour=index)) for index in range(9)])
     tars = []
     for processes in (1, 2):
-        once = Downloads(
-            tmp_path / str(processes), local_web, ShardsSpec(rows_per_shard=3, processes=processes, memory_mb=16)
-        )
+        spec = ShardsSpec(rows_per_shard=3, processes=processes, memory_mb=16)
+        if processes > 1:
+            spec = spec.model_copy(update={"distributor": distributor})
+        once = Downloads(tmp_path / str(processes), local_web, spec)
         once.run(planned)
         tars.append([once.path(f"0000{shard}.tar").read_bytes() for shard in range(3)])
         assert once.accounts().balanced
     assert tars[0] == tars[1]
 
 
+@pytest.mark.parametrize("distributor", ["pyspark", "ray"])
 def test_a_distributor_that_is_not_installed_is_refused_in_one_sentence(
-    downloads: Downloads, small_web: SmallWeb
+    downloads: Downloads, small_web: SmallWeb, distributor: Literal["pyspark", "ray"]
 ) -> None:
-    downloads.spec = ShardsSpec(distributor="ray")
-    with pytest.raises(RuntimeError, match=r"ray is not installed. Install it, or use multiprocessing."):
+    if distributor in DISTRIBUTORS:
+        pytest.skip("it is installed")
+    downloads.spec = ShardsSpec(distributor=distributor)
+    with pytest.raises(RuntimeError, match=f"{distributor} is not installed. Install it, or use multiprocessing."):
         downloads.run(planned_of([small_web.url("x")]))
 
 
