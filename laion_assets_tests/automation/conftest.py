@@ -1,9 +1,13 @@
 """A toy dataset: the assets of a real one by name, with bodies that do as the test says."""
 
 import functools
+import http.server
+import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,6 +18,7 @@ from laion_assets.automation.upkeep import with_upkeep
 from laion_assets.home import Home
 from laion_assets.pipeline import QUIET
 
+SECRET_PATH = "planted-path-of-the-webhook"  # noqa: S105 (of a server that lives for one test)
 PARTS = dg.DynamicPartitionsDefinition(name="toy_parts")
 
 
@@ -147,3 +152,38 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         monkeypatch.setenv(name, value)
     made.prepare()
     return made
+
+
+@dataclass
+class Chat:
+    """A chat service's webhook."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)
+    """What the next posts are answered with; 204 beyond them."""
+    posted: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    """A webhook on loopback whose path is its secret."""
+    state = Chat()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == f"/{SECRET_PATH}"
+            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(state.statuses.pop(0) if state.statuses else 204)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/{SECRET_PATH}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()

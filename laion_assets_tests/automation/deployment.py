@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import polars as pl
 import psutil
 
 from laion_assets.home import PROJECT_ROOT, Home
+from laion_assets_tests.automation.postgres import free_port
 from laion_assets_tests.metadata.conftest import SOUND_ROW
 
 READY_S = 180
@@ -56,9 +56,7 @@ class Deployment:
 
     def start_webserver(self) -> None:
         """Start the webserver and wait until it answers with our code location."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         process = self._start(["dagster_webserver", "-w", self.workspace, "-h", "127.0.0.1", "-p", str(port)])
         self.url = f"http://127.0.0.1:{port}"
 

@@ -24,6 +24,13 @@ PROGRAMS = ("initdb", "postgres", "pg_dump")
 _names = itertools.count()
 
 
+def free_port() -> int:
+    """A port on loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def binaries() -> Path | None:
     """The folder of PostgreSQL's own programs: where Debian keeps them, newest first, or on the path."""
     found = shutil.which("initdb")
@@ -54,9 +61,7 @@ class Postgres:
 def postgres(programs: Path) -> Iterator[Postgres]:
     """A server while the block works."""
     user = "postgres" if os.geteuid() == 0 else None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     # Not below pytest's folders: those let nobody in but their owner.
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
     try:

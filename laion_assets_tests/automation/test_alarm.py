@@ -1,12 +1,6 @@
 """What is told of a failed run, and to whom."""
 
-import http.server
-import json
 import logging
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -21,43 +15,10 @@ from laion_assets.automation.alarm import (
     failure_sensor,
 )
 from laion_assets.automation.failure import Failure, first_failure
-from laion_assets_tests.automation.conftest import Toy
+from laion_assets_tests.automation.conftest import SECRET_PATH, Chat, Toy
 
 UI = "https://dagster.example"
 FAILURE = Failure("toy", "p1", "toy/small/rows", "No space left on device.", "toy_parts", "run-1", f"{UI}/runs/run-1")
-
-
-@dataclass
-class Chat:
-    """A chat service's webhook."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    """What the next posts are answered with; 200 beyond them."""
-    posted: list[dict[str, Any]] = field(default_factory=list)
-
-
-@pytest.fixture
-def chat() -> Iterator[Chat]:
-    state = Chat()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(state.statuses.pop(0) if state.statuses else 200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/a-secret-path"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def failure_of(toy: Toy, result: dg.ExecuteInProcessResult) -> Failure:
@@ -119,12 +80,12 @@ def test_a_webhook_that_refuses_is_not_asked_again_and_its_address_is_not_told(c
     chat.statuses = [404]
     with pytest.raises(AlarmError, match="HTTP 404") as caught:
         WebhookSink(chat.url, pause_s=0.01).tell(FAILURE)
-    assert "a-secret-path" not in str(caught.value)
+    assert SECRET_PATH not in str(caught.value)
     assert len(chat.posted) == 1
-    assert "a-secret-path" not in repr(WebhookSink(chat.url))
+    assert SECRET_PATH not in repr(WebhookSink(chat.url))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a-secret-path", "file:///a-secret-path", "a-secret-path"])
+@pytest.mark.parametrize("url", [f"http://127.0.0.1:9/{SECRET_PATH}", f"file:///{SECRET_PATH}", SECRET_PATH])
 def test_a_webhook_that_cannot_be_reached_keeps_the_log_from_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,7 +95,7 @@ def test_a_webhook_that_cannot_be_reached_keeps_the_log_from_nothing(
         Alarm().tell(FAILURE, logging.getLogger("toy"))
     assert str(FAILURE) in caplog.text
     assert "did not take the message" in caplog.text
-    assert "a-secret-path" not in caplog.text
+    assert SECRET_PATH not in caplog.text
 
 
 def _quick(sink: WebhookSink, url: str) -> None:

@@ -4,15 +4,10 @@ A database, a bucket for the lake, a machine that shows the UI and decides, and 
 knows the tokens of hub and bucket. Each is a process here, with the environment that the recipe gives it.
 """
 
-import http.server
-import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
@@ -23,15 +18,16 @@ from laion_assets.home import Home
 from laion_assets.instance_storage import POSTGRES_VARIABLE
 from laion_assets.lake.lake import Lake
 from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox
+from laion_assets_tests.automation.conftest import SECRET_PATH, Chat
 from laion_assets_tests.automation.deployment import Deployment, deployment
-from laion_assets_tests.automation.postgres import PASSWORD, binaries, postgres
+from laion_assets_tests.automation.postgres import PASSWORD, binaries, free_port, postgres
 from laion_assets_tests.lake.conftest import BUCKET, s3_endpoint  # noqa: F401 (a fixture)
 
 PROGRAMS = binaries()
 SECRETS = {
     "HF_TOKEN": "hf_planted_token_of_the_hub",
     "AWS_SECRET_ACCESS_KEY": "planted/secret+of/the/bucket",
-    "the webhook": "planted-path-of-the-webhook",
+    "the webhook": SECRET_PATH,
     POSTGRES_VARIABLE: PASSWORD,
 }
 PARTS = dg.AssetKey(["laion_hr", "validated_metadata"])
@@ -46,48 +42,11 @@ pytestmark = [
 ]
 
 
-@dataclass
-class Chat:
-    """A webhook, and what was posted to it."""
-
-    url: str = ""
-    posted: list[dict[str, str]] = field(default_factory=list)
-
-
-@pytest.fixture
-def chat() -> Iterator[Chat]:
-    state = Chat()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == f"/{SECRETS['the webhook']}"
-            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/{SECRETS['the webhook']}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
     spec = SandboxSpec(parts=2, rows_per_part=300, port=0, token=SECRETS["HF_TOKEN"])
     with start_sandbox(spec) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def workspace_of(folder: Path, port: int) -> Path:
