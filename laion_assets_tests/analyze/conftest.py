@@ -52,6 +52,12 @@ def unchanged_environment() -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.fixture
+def without_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report with the one big picture only: drawing the others takes longer than all the rest."""
+    monkeypatch.setattr("laion_assets.statistics.publish.PANELS", {})
+
+
 def analyzed(source: Path | str, **arguments: Any) -> tuple[int, str]:  # noqa: ANN401
     """Exit code and everything printed."""
     printed = io.StringIO()

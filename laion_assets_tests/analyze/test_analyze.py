@@ -28,6 +28,7 @@ def probes_in(folder: Path, dataset: str) -> pl.DataFrame:
     return pl.read_parquet(folder / f"lake/{dataset}/dimension_probes/dimension_probes.parquet")
 
 
+@pytest.mark.timeout(600)  # two analyses, with pictures
 @pytest.mark.usefixtures("on_sandbox")
 def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_twice(
     truth: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,7 +72,7 @@ def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_t
     assert pl.read_csv(folder / f"{dataset}_sample_analysis.csv").height == probes.height
 
 
-@pytest.mark.usefixtures("on_sandbox")
+@pytest.mark.usefixtures("on_sandbox", "without_panels")
 def test_the_example_prints_the_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from laion_assets.analyze.adhoc import AdHocDataset
 from laion_assets.sources.spec import SourceSpec
 from laion_assets_tests.analyze.conftest import analyzed
 
+pytestmark = pytest.mark.usefixtures("without_panels")
+
 SECRET = "signature-nobody-may-see"  # noqa: S105
 
 
@@ -28,6 +30,7 @@ def lines(*rows: str, end: str = "\n") -> bytes:
     return "".join(row + end for row in rows).encode()
 
 
+@pytest.mark.timeout(600)  # two analyses, with pictures
 @pytest.mark.usefixtures("on_sandbox")
 def test_a_folder_of_awkward_files_is_read_and_probed_row_by_row(truth: pl.DataFrame, tmp_path: Path) -> None:
     rows = living(truth, 8)
