@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from laion_assets.lake.resource import LakeResource
 from laion_assets.shards.checks import EVERY_ROW_ACCOUNTED, accounting_result
@@ -12,6 +13,10 @@ from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
 
 OWNERS = ["team:laion-assets"]
+
+# A process that died and left no reason, such as for lack of memory, may fare better in a while; its shards are kept.
+MAX_RETRIES = 2
+FIRST_PAUSE_S = 30.0
 
 
 class DownloadConfig(dg.Config):
@@ -92,7 +97,13 @@ def shard_assets(
                 retry=config.retry,
             )
         except DownloadError as error:
-            raise dg.Failure(str(error)) from error
+            raise dg.Failure(str(error), allow_retries=False) from error
+        except DagsterPipesExecutionError as error:
+            pause_s = FIRST_PAUSE_S * 2**context.retry_number
+            context.log.warning(
+                "The download of %s died without a word. Again in %.0f s, if not too often.", part, pause_s
+            )
+            raise dg.RetryRequested(MAX_RETRIES, pause_s) from error
         books = done.books
         return dg.MaterializeResult(
             data_version=dg.DataVersion(done.digest),

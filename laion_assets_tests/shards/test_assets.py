@@ -1,5 +1,6 @@
 """The Dagster faces of subset and shards, from valid rows to the index, through Pipes as a run does it."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Chain:
     def __init__(self, lake: Lake, instance: dg.DagsterInstance, subset: SubsetSpec, spec: ShardsSpec) -> None:
         self.lake = lake
         self.instance = instance
+        self.pipes = dg.PipesSubprocessClient()
         how: dict[str, Any] = {"minimum_side_px": 1024, "parts": PARTS}
         keeping = spec.keeping(1024)
         self.definitions = [
@@ -61,7 +63,7 @@ class Chain:
             resources={
                 "lake": LakeResource(base_uri=self.lake.base_uri),
                 "web": WebResource(settings={"allow_networks": ["127.0.0.0/8"], "attempts": 1, "deadline_s": 60.0}),
-                "pipes": dg.PipesSubprocessClient(),
+                "pipes": self.pipes,
             },
         )
 
@@ -222,3 +224,30 @@ def test_a_download_that_fails_says_why_in_the_run(chain: Chain) -> None:
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert "part-00000" in str(failure.step_failure_data.user_failure_data or failure.step_failure_data.error)
     assert read_shards(chain.lake, ["d", "s", "shards"], "part-00001") == {}
+
+
+class Dying(dg.PipesSubprocessClient):
+    """Processes that die and leave no reason, some times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.deaths_left = times
+
+    def run(self, **arguments: Any) -> Any:  # noqa: ANN401 (Dagster's signature is none of ours)
+        if self.deaths_left:
+            self.deaths_left -= 1
+            arguments["command"] = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        return super().run(**arguments)
+
+
+@pytest.mark.parametrize("deaths", [1, 9])
+def test_a_download_that_died_without_a_word_is_started_again_but_not_for_ever(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    monkeypatch.setattr("laion_assets.shards.assets.FIRST_PAUSE_S", 0.01)
+    chain.plan()
+    chain.pipes = Dying(deaths)
+    result = chain.materialise("shards", part="part-00000", must_succeed=False)
+    assert result.success is (deaths == 1)
+    again = [event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_UP_FOR_RETRY]
+    assert len(again) == min(deaths, 2)
