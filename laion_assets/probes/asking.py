@@ -27,7 +27,7 @@ from laion_assets.web.spec import WebSpec
 # A killed run loses at most what it learned since the last flush.
 FLUSH_INTERVAL_S = 2.0
 FLUSH_ROWS = 20_000
-GARBAGE_THRESHOLD = 50_000
+GARBAGE_THRESHOLD = 100_000
 _TICK_S = 0.2
 
 OnTick = Callable[[Counter[str]], None]
@@ -87,13 +87,15 @@ def _interrupted_as_loops_expect() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collecting_rarely() -> Iterator[None]:
-    """Look for garbage in cycles less often: with thousands of URLs under way it was an eighth of all work."""
+    """Look for garbage in cycles less often, and only among what is new: it was an eighth of all work."""
     thresholds = gc.get_threshold()
+    gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, *thresholds[1:])
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 async def _ask(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, journal: "_Journal") -> None:

@@ -139,8 +139,17 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"gimp xcf ", "xcf"),
     (b"BPG\xfb", "bpg"),
     (b"v/1\x01", "exr"),
+    (b"II\xbc\x01", "jxr"),
+    (b"\x01\xda\x00", "sgi"),
+    (b"\x01\xda\x01", "sgi"),
+    (b"\x0a\x05\x01", "pcx"),
+    (b"\x59\xa6\x6a\x95", "sun"),
+    (b"SIMPLE  =", "fits"),
+    (b"/* XPM */", "xpm"),
+    (b"BLP", "blp"),
 )
-_PNM = re.compile(rb"P[1-7][ \t\r\n#]")
+_PNM = re.compile(rb"P[1-7Ff][ \t\r\n#]")
+_XBM = re.compile(rb"#define[ \t]+\w+_width\b")
 
 _OTHER: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "pdf"),
@@ -164,6 +173,8 @@ def _format_of(prefix: bytes) -> str | None:
         return _format_of_brand(prefix)
     if _PNM.match(prefix):
         return "pnm"
+    if _XBM.match(prefix):
+        return "xbm"
     return None
 
 
@@ -216,5 +227,5 @@ _PARSERS = {
     "heif": heif.read_heif_size,
 }
 
-FORMATS = frozenset(format_ for _, format_ in _MAGIC) | {"webp", "avif", "heif", "pnm"}
+FORMATS = frozenset(format_ for _, format_ in _MAGIC) | {"webp", "avif", "heif", "pnm", "xbm"}
 """Every format an answer can name."""

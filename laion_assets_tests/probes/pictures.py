@@ -445,5 +445,9 @@ MAKERS: dict[str, Maker] = {
     "pnm": lambda: saved(painted(61, 47), "PPM"),
     "qoi": lambda: saved(painted(61, 47), "QOI"),
     "dds": lambda: saved(painted(61, 47), "DDS"),
+    "pcx": lambda: saved(painted(61, 47), "PCX"),
+    "sgi": lambda: saved(painted(61, 47), "SGI"),
+    "xbm": lambda: saved(painted(61, 47, "1"), "XBM"),
+    "blp": lambda: saved(painted(61, 47, "P"), "BLP"),
     "icns": lambda: saved(painted(64, 64), "ICNS"),
 }

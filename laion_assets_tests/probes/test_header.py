@@ -22,6 +22,10 @@ UNKNOWN = {
     "qoi",
     "dds",
     "icns",
+    "pcx",
+    "sgi",
+    "xbm",
+    "blp",
 }
 
 
@@ -44,6 +48,7 @@ def test_the_size_is_the_one_the_decoder_gives(name: str) -> None:
     answer, _ = settled(content)
     if name in UNKNOWN:
         assert isinstance(answer, Unknown)
+        assert answer.format == name.split(maxsplit=1)[0]
         return
     assert isinstance(answer, Header)
     assert (answer.width, answer.height) == (decoded_size(content) or UNDECODED[name])
