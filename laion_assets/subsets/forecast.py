@@ -5,7 +5,7 @@ Pure arithmetic on counts, probes and limits; where they are read from and how t
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -27,6 +27,9 @@ OVERHEAD_BYTES, LEAST_OVERHEAD_BYTES, MOST_OVERHEAD_BYTES = 4_096, 3_072, 8_192
 MACHINE_FACTOR = 2.0
 # Probes read headers only. Of files whose header is fine, up to this share turns out cut off or broken further on.
 BROKEN_BEYOND_HEADER_SHARE = 0.02
+# Of links that answered a probe, up to this share is gone, or fails for a while, when it is downloaded: links die at
+# about 1 % a month, and servers have bad moments.
+LOST_SINCE_SHARE = 0.03
 # A part's download ends with waiting for its slowest servers, one deadline as a rule; a try that is put back and comes
 # late has made it three. Starting its process takes less than both.
 MOST_DEADLINES = 3
@@ -43,6 +46,10 @@ class Interval:
     def times(self, factor: float) -> "Interval":
         """The same in another unit."""
         return Interval(self.estimate * factor, self.low * factor, self.high * factor)
+
+    def loosened(self, low: float, high: float) -> "Interval":
+        """With bounds moved by factors, for what the sample cannot tell."""
+        return Interval(self.estimate, self.low * low, self.high * high)
 
     def holds(self, actual: float) -> bool:
         """Whether what came out lies inside."""
@@ -150,7 +157,15 @@ def make_forecast(
     )
     reachable = _share(told["reached"], told["weight"], rows)
     kept_share = _share(told["kept"], told["weight"], rows)
-    kept_share = Interval(kept_share.estimate, kept_share.low * (1 - BROKEN_BEYOND_HEADER_SHARE), kept_share.high)
+    # What failed for a while when it was probed may be there when it is downloaded.
+    passing = told["outcome"].is_in([outcome.value for outcome in Outcome if outcome.retryable])
+    back = min(
+        1.0, _share(passing, told["weight"], rows).estimate / max(reachable.estimate, 0.01) if told.height else 0.0
+    )
+    unlost = 1 - LOST_SINCE_SHARE
+    reachable = reachable.loosened(unlost, 1 + back)
+    kept_share = kept_share.loosened(unlost * (1 - BROKEN_BEYOND_HEADER_SHARE), 1 + back)
+    reachable, kept_share = (replace(one, high=min(one.high, 1.0)) for one in (reachable, kept_share))
 
     def total(per_row: pl.Expr) -> Interval:
         values = told.select(per_row.alias("value"))["value"].to_numpy()
@@ -165,6 +180,8 @@ def make_forecast(
         for size, overhead in zip(keeping.stored_bytes(pl.col("file_bytes")), overheads, strict=True)
     ]
     store = Interval(stored[0].estimate, stored[1].low, stored[2].high)
+    transfer = transfer.loosened(unlost, 1 + back)
+    store = store.loosened(unlost * (1 - BROKEN_BEYOND_HEADER_SHARE), 1 + back)
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
     by_machine = Interval(1.0, 1 / MACHINE_FACTOR, MACHINE_FACTOR).times(rows / assumed.images_per_s / 3600)

@@ -10,7 +10,9 @@ import pytest
 from laion_assets.shards.spec import ResizeSpec, ShardsSpec
 from laion_assets.shards.upstream import Resizer
 from laion_assets.subsets.forecast import (
+    BROKEN_BEYOND_HEADER_SHARE,
     LEAST_OVERHEAD_BYTES,
+    LOST_SINCE_SHARE,
     MOST_OVERHEAD_BYTES,
     OVERHEAD_BYTES,
     Forecast,
@@ -26,6 +28,9 @@ def planned_with(spec: ShardsSpec, probes: pl.DataFrame, *, rows: int = 1000) ->
     limits = HostLimits(requests_per_s=None, at_once=1000)
     return make_forecast(probes, {"a": rows}, keeping=spec.keeping(1024), assumed=PlanSpec(), limits=limits)
 
+
+LEAST = (1 - LOST_SINCE_SHARE) * (1 - BROKEN_BEYOND_HEADER_SHARE)
+"""Share of what probes saw that comes at least."""
 
 TEN = probes_of(
     valid_rows(10),
@@ -61,7 +66,7 @@ def test_a_body_over_the_cap_is_not_planned_to_be_transferred() -> None:
 def test_images_that_need_no_resizing_are_stored_as_they_are() -> None:
     same = planned_with(ShardsSpec(resize=ResizeSpec(image_size=4096)), probes_of(valid_rows(10)))
     assert same.bytes_to_store.estimate == pytest.approx(1000 * (400_000 + OVERHEAD_BYTES))
-    assert same.bytes_to_store.low == pytest.approx(1000 * (400_000 + LEAST_OVERHEAD_BYTES))
+    assert same.bytes_to_store.low == pytest.approx(LEAST * 1000 * (400_000 + LEAST_OVERHEAD_BYTES))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_resized_images_are_planned_by_their_new_pixels(mode: str, pixels: float
     resize = ResizeSpec.model_validate({"mode": mode, "image_size": 800, "skip_reencode": False})
     stored = planned_with(ShardsSpec(resize=resize), probes_of(valid_rows(10))).bytes_to_store
     assert (stored.estimate / 1000 - OVERHEAD_BYTES) / 0.45 == pytest.approx(pixels)
-    assert (stored.low / 1000 - LEAST_OVERHEAD_BYTES) * ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
+    assert (stored.low / LEAST / 1000 - LEAST_OVERHEAD_BYTES) * ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
     assert (stored.high / 1000 - MOST_OVERHEAD_BYTES) / ENCODED_FACTOR / 0.45 == pytest.approx(pixels)
 
 
