@@ -75,7 +75,7 @@ def probe_checks(dataset: str, *, minimum_side_px: int) -> list[dg.AssetChecksDe
                 check_name="declared_versus_true",
                 passed=not (swapped.low > 0.01 or shares["exact"].share.high < 0.8),
                 severity=dg.AssetCheckSeverity.WARN,
-                description=match_sentence(shares),
+                description=match_sentence(classified, shares),
                 metadata={
                     f"{word}_share": shares[word].share.estimate for word in DECLARED_MATCHES if shares[word].out_of
                 }

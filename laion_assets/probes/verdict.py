@@ -67,8 +67,13 @@ def anomaly_sentence(table: Sequence[KindShare], *, minimum_side_px: int) -> str
     return text[0].upper() + text[1:]
 
 
-def match_sentence(shares: Mapping[str, MatchShare]) -> str:
-    """Whether declared sizes can be relied on."""
+def match_sentence(classified: pl.DataFrame, shares: Mapping[str, MatchShare]) -> str:
+    """Whether declared sizes can be relied on.
+
+    Args:
+        classified: what ``anomaly.classify`` returned.
+        shares: what ``match_shares`` made of it.
+    """
     out_of = shares["exact"].out_of
     if not out_of:
         return "No image has both a declared and a true size."
@@ -82,6 +87,9 @@ def match_sentence(shares: Mapping[str, MatchShare]) -> str:
         )
     )
     advice = ""
-    if shares["swapped"].rows > shares["exact"].rows:
+    # A square image agrees with its row whichever way round the row says it.
+    oblong = pl.col("declared_width") != pl.col("declared_height")
+    exact = classified.filter((pl.col("declared_match") == "exact") & oblong)
+    if shares["swapped"].rows > exact.height:
         advice = " Width and height are exchanged throughout: map them the other way round under columns in defs.yaml."
     return f"Of {out_of:,} images whose true size is known: {told}.{advice}"
