@@ -127,6 +127,26 @@ def _move_extents(data: bytearray, iloc: int, by: int) -> None:
             at += 8
 
 
+def avif_of_another_track(avis: bytes) -> bytes:
+    """A sequence turned into a picture by its major brand; the sequence, of another size, is there beside it."""
+    header = avis.index(b"tkhd") + 4
+    width_at = header + (88 if avis[header] == 1 else 76)
+    return avis[:width_at].replace(b"ftypavis", b"ftypavif", 1) + struct.pack(">I", 30 << 16) + avis[width_at + 4 :]
+
+
+def jp2_saying(width: int, height: int, *, twice: bool = False) -> bytes:
+    """A JPEG 2000 file of 61 x 47 whose header says something else, or says it once more."""
+    content = bytearray(saved(painted(61, 47), "JPEG2000"))
+    ihdr, end = _find(content, b"ihdr", content.index(b"jp2h") + 4, len(content))
+    said = box(b"ihdr", struct.pack(">II", height, width) + content[ihdr + 16 : end])
+    if not twice:
+        return bytes(content[:ihdr] + said + content[end:])
+    header = ihdr - 8
+    (length,) = struct.unpack_from(">I", content, header)
+    struct.pack_into(">I", content, header, length + len(said))
+    return bytes(content[:end] + said + content[end:])
+
+
 def avif_grid(columns: int, tile: int, width: int) -> bytes:
     """An AVIF of several tiles beside each other, the last of them cut off, as encoders write large pictures."""
     one = saved(painted(tile, tile), "AVIF", subsampling="4:2:0")
@@ -377,6 +397,7 @@ MAKERS: dict[str, Maker] = {
     "gif of an empty extension": lambda: gif(
         (30, 20), (0, 0, 61, 47), before=b"!\x01\0\x0b,\0\0\0\0\xff\0\xff\0\0\0\0"
     ),
+    "gif of an empty loop": lambda: gif((30, 20), (0, 0, 61, 47), before=b"!\xff\x0bNETSCAPE2.0\0\x0b" + bytes(11)),
     "gif stray bytes": lambda: gif((61, 47), (0, 0, 61, 47), before=b"\0\0\0"),
     "gif long extension": lambda: gif((61, 47), (0, 0, 61, 47), before=b"!\xfe" + (b"\xff" + b"x" * 255) * 40 + b"\0"),
     # WebP
@@ -398,6 +419,8 @@ MAKERS: dict[str, Maker] = {
     ),
     "avif turned": lambda: avif_with_property(_avif(), box(b"irot", b"\x01")),
     "avif mirrored": lambda: avif_with_property(_avif(), box(b"imir", b"\x01")),
+    "avif of a picture beside a sequence": lambda: avif_of_another_track(_animated("AVIF")),
+    "avif of two sizes": lambda: avif_with_property(_avif(), box(b"ispe", bytes(4) + struct.pack(">II", 30, 20))),
     "avif grid": lambda: avif_grid(2, 64, 120),
     "avif tiles": lambda: saved(painted(512, 384), "AVIF", tile_rows=1, tile_cols=1),
     # BMP
@@ -420,6 +443,13 @@ MAKERS: dict[str, Maker] = {
     "tiff upside down": lambda: saved(painted(61, 47), "TIFF", tiffinfo={274: 3}),
     "tiff on its side": lambda: saved(painted(61, 47), "TIFF", tiffinfo={274: 6}),
     "tiff on its side by xmp": lambda: grey_tiff(61, 47, (700, 1, len(XMP_ON_ITS_SIDE), 0), rest=XMP_ON_ITS_SIDE),
+    "tiff on its side by its first xmp": lambda: grey_tiff(
+        61,
+        47,
+        (700, 1, len(XMP_ON_ITS_SIDE), 0),
+        (700, 1, len(XMP_UPRIGHT), len(XMP_ON_ITS_SIDE)),
+        rest=XMP_ON_ITS_SIDE + XMP_UPRIGHT,
+    ),
     "tiff upright by xmp": lambda: grey_tiff(61, 47, (700, 1, len(XMP_UPRIGHT), 0), rest=XMP_UPRIGHT),
     "tiff upright, whatever xmp says": lambda: grey_tiff(
         61, 47, (274, 3, 1, 1), (700, 1, len(XMP_ON_ITS_SIDE), 0), rest=XMP_ON_ITS_SIDE
@@ -437,6 +467,8 @@ MAKERS: dict[str, Maker] = {
     "jp2": lambda: saved(painted(61, 47), "JPEG2000"),
     "jp2 code stream alone": lambda: saved(painted(61, 47), "JPEG2000", no_jp2=True),
     "jp2 tiles": lambda: saved(painted(61, 47), "JPEG2000", tile_size=(32, 32), offset=(0, 0)),
+    "jp2 of a wrong header": lambda: jp2_saying(60, 47),
+    "jp2 of two headers": lambda: jp2_saying(61, 47, twice=True),
     "jp2 16 bit": lambda: saved(Image.new("I;16", (61, 47)), "JPEG2000"),
     "jp2 grey and transparent": lambda: saved(painted(61, 47, "LA"), "JPEG2000"),
     "jp2 offset": lambda: saved(painted(61, 47), "JPEG2000", tile_size=(64, 64), tile_offset=(0, 0), offset=(7, 5)),

@@ -13,6 +13,11 @@ from laion_assets_tests.probes.pictures import MAKERS, decoded_size, exif, made,
 UNKNOWN = {
     "jpeg height told later",
     "gif of an empty extension",
+    "gif of an empty loop",
+    "avif of two sizes",
+    "jp2 of a wrong header",
+    "jp2 of two headers",
+    "tiff on its side by its first xmp",
     "tiff on its side",
     "tiff on its side by xmp",
     "tiff of a thumbnail first",
@@ -81,6 +86,12 @@ def test_what_is_asked_for_is_enough_and_far_less_than_the_file(name: str) -> No
     assert needed <= len(content)
     longer = content + bytes(10 * len(content))
     assert settled(longer)[1] == needed
+
+
+def test_a_height_that_comes_after_the_scan_is_named_as_the_reason() -> None:
+    answer = read_header(made("jpeg height told later"), complete=True)
+    assert isinstance(answer, Unknown)
+    assert "DNL" in answer.reason
 
 
 def test_a_truncated_file_is_called_truncated() -> None:
