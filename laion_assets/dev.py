@@ -48,12 +48,15 @@ def run_dev(
     try:
         with contextlib.ExitStack() as stack:
             variables = stack.enter_context(_sandbox_unless(source, home, console, spec or SandboxSpec()))
-            pages = stack.enter_context(_pages(home, host, port + 1, console))
-            home.enter({**variables, **pages})
+            pages_url = stack.enter_context(_pages(home, host, port + 1))
+            home.enter({**variables, PAGES_VARIABLE: pages_url})
             with dg.DagsterInstance.get() as instance:
                 known = sum(_register(dataset, instance, console) for dataset in datasets(load_definitions()))
             if not known:
                 return 1
+            if not pages_url:
+                note = f"{host}:{port + 1} is in use: the UI has no links to Data Docs, they are in {home.lake}"
+                console.print(note, soft_wrap=True)
             console.print(f"Dagster UI: http://{host}:{port}   (Ctrl-C stops it)\n")
             return _serve(home, host, port)
     except SandboxError as error:
@@ -103,14 +106,13 @@ def _sandbox_unless(source: str | None, home: Home, console: Console, spec: Sand
 
 
 @contextlib.contextmanager
-def _pages(home: Home, host: str, port: int, console: Console) -> Iterator[Mapping[str, str]]:
-    """Reports and Data Docs, served while the block works, and the variable by which the assets link to them."""
-    if _is_taken(host, port):
-        console.print(f"{host}:{port} is in use: Data Docs are in {home.lake}, but the UI has no links to them.")
-        yield {PAGES_VARIABLE: ""}
+def _pages(home: Home, host: str, port: int) -> Iterator[str]:
+    """Where the lake's reports and Data Docs are served while the block works; nowhere when the port is taken."""
+    if port > 65_535 or _is_taken(host, port):
+        yield ""
         return
     with serve_pages(Lake(str(home.lake)), host=host, port=port) as address:
-        yield {PAGES_VARIABLE: address}
+        yield address
 
 
 def _is_taken(host: str, port: int) -> bool:
