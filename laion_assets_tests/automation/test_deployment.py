@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from laion_assets.automation.alarm import WEBHOOK_VARIABLE
 from laion_assets.home import Home
@@ -110,12 +111,17 @@ def test_a_deployment_over_several_machines_works_and_shows_no_secret(
             with dg.DagsterInstance.get() as instance:
                 start_sensor(deployed, "laion_hr_discovery")
                 deployed.wait_until(lambda: len(instance.get_materialized_partitions(PARTS)) == 2, seconds=400)
-                start_sensor(deployed, "failure_alarm")
+                for name in ("failure_alarm", "laion_hr_automation", "comparison_automation"):
+                    start_sensor(deployed, name)
                 deployed.wait_until(lambda: bool(ticks_of(instance, "failure_alarm")))
                 instance.add_dynamic_partitions("laion_hr_parts", ["part-99999"])
                 start_run(deployed, "laion_hr_parts", "part-99999")
                 deployed.wait_until(lambda: bool(chat.posted), seconds=400)
                 deployed.wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
+                deployed.wait_until(lambda: bool(ticks_of(instance, "laion_hr_automation")))
+                for name in ("laion_hr_discovery", "failure_alarm", "laion_hr_automation", "comparison_automation"):
+                    statuses = {tick.status for tick in ticks_of(instance, name)}
+                    assert TickStatus.FAILURE not in statuses, (name, ticks_of(instance, name))
         [told] = chat.posted
         assert (told["dataset"], told["part"], told["asset"]) == ("laion_hr", "part-99999", "laion_hr/raw_metadata")
         assert "no part 'part-99999' among the 2 published now" in told["error"]
@@ -140,7 +146,7 @@ def test_a_deployment_over_several_machines_works_and_shows_no_secret(
     assert found == set()
 
 
-def ticks_of(instance: dg.DagsterInstance, sensor: str) -> list[object]:
+def ticks_of(instance: dg.DagsterInstance, sensor: str) -> list[InstigatorTick]:
     """The ticks a sensor has had."""
     states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
     return [tick for state in states for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id)]
