@@ -128,10 +128,14 @@ def _move_extents(data: bytearray, iloc: int, by: int) -> None:
 
 
 def avif_of_another_track(avis: bytes) -> bytes:
-    """A sequence turned into a picture by its major brand; the sequence, of another size, is there beside it."""
-    header = avis.index(b"tkhd") + 4
-    width_at = header + (88 if avis[header] == 1 else 76)
-    return avis[:width_at].replace(b"ftypavis", b"ftypavif", 1) + struct.pack(">I", 30 << 16) + avis[width_at + 4 :]
+    """A sequence turned into a picture by its major brand; the sequence, of another size, comes before it."""
+    data = bytearray(avis.replace(b"ftypavis", b"ftypavif", 1))
+    header = data.index(b"tkhd") + 4
+    struct.pack_into(">I", data, header + (88 if data[header] == 1 else 76), 30 << 16)
+    meta, meta_end = _find(data, b"meta", 0, len(data))
+    moov, moov_end = _find(data, b"moov", 0, len(data))
+    assert meta_end == moov
+    return bytes(data[:meta] + data[moov:moov_end] + data[meta:meta_end] + data[moov_end:])
 
 
 def jp2_saying(width: int, height: int, *, twice: bool = False) -> bytes:
