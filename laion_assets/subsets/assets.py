@@ -8,7 +8,7 @@ from laion_assets.lake.resource import LakeResource
 from laion_assets.subsets.checks import FITS_THE_DISK, fits_the_disk
 from laion_assets.subsets.columns import EXTRA_DTYPES
 from laion_assets.subsets.keeping import Keeping
-from laion_assets.subsets.selection import ROWS_SCHEMA
+from laion_assets.subsets.selection import ROWS_SCHEMA, Funnel
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
 
@@ -70,7 +70,7 @@ def subset_assets(
                 "share": funnel.rows_left / funnel.rows_in if funnel.rows_in else 0.0,
                 "bytes": size,
                 "dagster/partition_row_count": funnel.rows_left,
-                **{f"removed by {step.name}": step.removed for step in funnel.steps},
+                **_funnel_figures(funnel),
                 "funnel": _funnel_table(funnel),
                 "path": dg.MetadataValue.path(uri),
                 "dagster/column_schema": _table_schema(schema),
@@ -160,6 +160,7 @@ def subset_assets(
                 "hours of waiting": forecast.hours_of_waiting.estimate,
                 "busiest host": dg.MetadataValue.text(forecast.busiest_host),
                 "busiest host share": forecast.busiest_host_share,
+                **_funnel_figures(made.funnel),
                 "funnel": _funnel_table(made.funnel),
                 "path": dg.MetadataValue.path(store.uri([dataset, subset.name, "plan"], "plan.json")),
             },
@@ -168,10 +169,20 @@ def subset_assets(
     return [rows, plan]
 
 
-def _funnel_table(funnel: object) -> dg.MetadataValue:
-    from laion_assets.subsets.selection import Funnel
+def _funnel_figures(funnel: Funnel) -> dict[str, int]:
+    """One figure per step and question, because Dagster plots figures and not tables."""
+    return {
+        name: count
+        for step in funnel.steps
+        for name, count in (
+            (f"removed by {step.name}", step.removed),
+            (f"removed by {step.name} alone", step.removed_alone),
+            (f"left after {step.name}", step.left),
+        )
+    }
 
-    assert isinstance(funnel, Funnel)  # noqa: S101 (for the type checker only)
+
+def _funnel_table(funnel: Funnel) -> dg.MetadataValue:
     if not funnel.steps:
         return dg.MetadataValue.text("every valid row belongs to the subset")
     return dg.MetadataValue.table([dg.TableRecord(vars(step)) for step in funnel.steps])

@@ -123,12 +123,14 @@ def test_the_chain_from_valid_rows_to_the_index(chain: Chain) -> None:
         told = metadata_of(chain.materialise("rows", part=part), "rows")
         assert (told["rows_in"], told["rows"], told["removed by fits"]) == (20, 15, 5)
         assert told["dagster/partition_row_count"] == 15
+        assert (told["removed by fits alone"], told["left after fits"]) == (5, 15)
 
     planned = chain.materialise("plan")
     assert checks_of(planned) == {"fits_the_disk": True}
     told = metadata_of(planned, "plan")
     assert (told["rows"], told["probes"], told["probes suffice"]) == (30, 30, True)
     assert told["reachable share"] == pytest.approx(0.8)
+    assert (told["removed by fits"], told["left after fits"]) == (10, 30)
 
     for part in PARTS.get_partition_keys():
         downloaded = chain.materialise("shards", part=part)
