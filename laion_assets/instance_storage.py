@@ -61,4 +61,5 @@ def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
             "Install it: pip install -c constraints.txt 'laion-assets[postgres]'."
         ) from None
     # Without a driver in its name the address means psycopg 3 to newer SQLAlchemy; dagster-postgres brings psycopg 2.
-    return DagsterPostgresStorage(f"postgresql+psycopg2://{address}", should_autocreate_tables=True, inst_data=inst_data)
+    driven = f"postgresql+psycopg2://{address}"
+    return DagsterPostgresStorage(driven, should_autocreate_tables=True, inst_data=inst_data)
