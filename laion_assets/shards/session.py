@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from laion_assets.lake.lake import Lake
@@ -115,8 +115,12 @@ def _in_threads(downloader: Callable[[Any], Any], rows: Iterable[Any], job: Job)
     try:
         with ThreadPoolExecutor(SHARDS_IN_ONE_PROCESS) as pool:
             try:
-                for _ in pool.map(downloader, rows):
-                    pass
+                under_way = {pool.submit(downloader, row) for row in rows}
+                while under_way:
+                    # Now and then: a signal that another thread was given does not wake this one.
+                    done, under_way = wait(under_way, timeout=_LOOK_EVERY_S)
+                    for one in done:
+                        one.result()
             except BaseException:
                 (job.folder / STOP_FILE).touch()
                 stop_engines()
