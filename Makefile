@@ -8,6 +8,9 @@ STAMP := $(VENV)/.installed
 SOURCE ?=
 PORT ?= 3000
 
+# Hundreds of processes import the project; a machine that is told to keep no bytecode compiles it anew in each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test dev setup lint types format benchmark pictures constraints clean
 
 demo: $(STAMP)
@@ -17,7 +20,7 @@ dev: $(STAMP)
 	@$(BIN)/laion-assets dev --port $(PORT) $(if $(SOURCE),--source "$(SOURCE)")
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 setup: $(STAMP)
 

@@ -13,6 +13,7 @@ from laion_assets.comparison.assets import comparison_job, dataset_comparison
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.lake.resource import LakeResource
 from laion_assets.previews import accept_features
+from laion_assets.run_processes import start_runs_warm
 from laion_assets.web.resource import WebResource
 
 LAKE_VARIABLE = "LAION_ASSETS_LAKE"
@@ -30,6 +31,7 @@ def lake_resource() -> LakeResource:
 def defs() -> dg.Definitions:
     """Every dataset under ``defs/``, their comparison, and the resources they share."""
     accept_features()
+    start_runs_warm()
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     datasets = [component.name for component in tree.get_all_components(of_type=ImageTextDataset)]
     comparison = dataset_comparison(datasets)

@@ -86,7 +86,7 @@ class Pipeline:
             raise RunFailedError(self._first_error(work, run_id))
 
     def close_abandoned_runs(self) -> int:
-        """Mark runs of pipelines whose process is gone as cancelled, and free what they held.
+        """Mark runs of pipelines whose process is gone as cancelled.
 
         Returns:
             How many there were.
@@ -97,16 +97,7 @@ class Pipeline:
         abandoned = [run for run in unfinished if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])]
         for run in abandoned:
             self._instance.report_run_canceled(run, message="The process that ran this was killed.")
-        self._free_slots()
         return len(abandoned)
-
-    def _free_slots(self) -> None:
-        """Give back the slots in pools that killed runs held; a daemon does the same where there is one."""
-        storage = self._instance.event_log_storage
-        for run_id in storage.get_concurrency_run_ids():
-            run = self._instance.get_run_by_id(run_id)
-            if run is None or run.is_finished:
-                storage.free_concurrency_slots_for_run(run_id)
 
     def _up_to_date(self, work: Work, data_versions: Mapping[str, str]) -> bool:
         keys = self._definitions.resolve_job_def(work.job).asset_layer.executable_asset_keys

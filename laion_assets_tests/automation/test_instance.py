@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+from dagster._core.instance.config import PoolGranularity
 from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
@@ -44,13 +45,13 @@ def test_without_a_home_and_without_the_variable_it_says_what_to_set(
         dg.DagsterInstance.from_config(str(home.dagster_home))
 
 
-def test_pools_limit_what_runs_at_once_and_killed_runs_give_their_slots_back(instance: dg.DagsterInstance) -> None:
+def test_pools_limit_what_runs_at_once_and_killed_runs_are_looked_for(instance: dg.DagsterInstance) -> None:
     settings = instance.get_concurrency_config()
     assert settings.pool_config.default_pool_limit == 2
+    assert settings.pool_config.pool_granularity is PoolGranularity.RUN
     assert settings.run_queue_config is not None
     assert settings.run_queue_config.max_concurrent_runs == 4
     assert instance.run_monitoring_enabled
-    assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 30
     assert instance.run_retries_enabled
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from laion_assets.definitions import defs
@@ -89,6 +90,7 @@ def test_a_backfill_survives_a_power_cut_in_the_middle(
         )
         assert {one.partition for one in checked if one.status.value == "SUCCEEDED"} == set(parts)
         assert not [one for one in checked if one.status.value == "FAILED"]
+        assert _fork_servers(deployed), "runs are forks of a process that has imported what runs import"
 
 
 def _look_sooner(home: Home) -> None:
@@ -113,6 +115,13 @@ def _finished(instance: dg.DagsterInstance, backfill_id: str) -> bool:
     backfill = instance.get_backfill(backfill_id)
     assert backfill is not None
     return backfill.status.value.startswith(("COMPLETED", "FAILED", "CANCELED"))
+
+
+def _fork_servers(deployed: Deployment) -> list[psutil.Process]:
+    """The processes that runs are forked from; they last as long as their code server."""
+    started = [psutil.Process(process.pid) for process in deployed.running if process.poll() is None]
+    family = [child for one in started for child in one.children(recursive=True)]
+    return [one for one in family if any("laion_assets.run_imports" in word for word in one.cmdline())]
 
 
 def _most_at_once(instance: dg.DagsterInstance) -> int:
