@@ -11,6 +11,7 @@ from laion_assets.automation.sensors import upkeep_sensor
 from laion_assets.comparison.assets import ASSET as COMPARISON
 from laion_assets.comparison.assets import comparison_job, dataset_comparison
 from laion_assets.dataset import ImageTextDataset
+from laion_assets.interrupts import keep_interrupts
 from laion_assets.lake.resource import LakeResource
 from laion_assets.previews import accept_features
 from laion_assets.run_processes import start_runs_warm
@@ -31,6 +32,7 @@ def lake_resource() -> LakeResource:
 def defs() -> dg.Definitions:
     """Every dataset under ``defs/``, their comparison, and the resources they share."""
     accept_features()
+    keep_interrupts()
     start_runs_warm()
     tree = dg.ComponentTree.for_project(Path(__file__).parent)
     datasets = [component.name for component in tree.get_all_components(of_type=ImageTextDataset)]

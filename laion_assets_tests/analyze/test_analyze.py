@@ -28,8 +28,8 @@ def probes_in(folder: Path, dataset: str) -> pl.DataFrame:
     return pl.read_parquet(folder / f"lake/{dataset}/dimension_probes/dimension_probes.parquet")
 
 
-@pytest.mark.timeout(600)  # two analyses, with pictures
-@pytest.mark.usefixtures("on_sandbox")
+@pytest.mark.timeout(600)  # two analyses
+@pytest.mark.usefixtures("on_sandbox", "without_panels")
 def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_twice(
     truth: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 """When things run by themselves, evaluated as the daemon evaluates it."""
 
+import functools
+
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
@@ -20,12 +22,16 @@ class Daemon:
 
     def tick(self) -> dict[dg.AssetKey | dg.AssetCheckKey, set[str | None]]:
         """What one tick requests: partitions per asset, or None for what has none."""
-        found = dg.evaluate_automation_conditions(
-            self._toy.definitions,
-            instance=self._toy.instance,
-            asset_selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
-            cursor=self._cursor,
-        )
+        instance = self._toy.instance
+        with pytest.MonkeyPatch.context() as patch:
+            # The daemon reads partitions through a cache; this function would ask the database at every node.
+            patch.setattr(instance, "get_dynamic_partitions", functools.cache(instance.get_dynamic_partitions))
+            found = dg.evaluate_automation_conditions(
+                self._toy.definitions,
+                instance=instance,
+                asset_selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
+                cursor=self._cursor,
+            )
         self._cursor = found.cursor
         requested: dict[dg.AssetKey | dg.AssetCheckKey, set[str | None]] = {}
         for one in found.results:
