@@ -1,8 +1,8 @@
 """An interrupt that falls where Python ignores exceptions is sent again instead of being lost.
 
-Python runs the handler of a signal between any two steps of the main thread, also inside callbacks of weak references and
-in finalizers, and an exception raised there is reported and forgotten. SQLAlchemy has many such callbacks: of 40 Ctrl-C
-while a run wrote its events to SQLite, 3 were lost, and the run went on to its end.
+Python runs the handler of a signal between any two steps of the main thread, also inside callbacks of weak
+references and in finalizers, and an exception raised there is reported and forgotten. SQLAlchemy has many: of 40
+Ctrl-C while a run wrote its events to SQLite, 3 were lost, and the run went on to its end.
 """
 
 import os

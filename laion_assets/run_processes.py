@@ -1,8 +1,8 @@
 """How a code server starts the process of a run: as a fork of one that has imported what runs import.
 
-Dagster starts each in a new interpreter, which imports Dagster, our modules and Great Expectations again: most of what a
-part cost. It has no setting for that, so here Python's fork server does what Python's spawning would. What a run does,
-how it is watched and how it is stopped stay Dagster's business, on one machine and on many.
+Dagster starts each in a new interpreter, which imports Dagster, our modules and Great Expectations again: most of what
+a part cost. It has no setting for that, so here Python's fork server does what Python's spawning would. What a run
+does, how it is watched and how it is stopped stay Dagster's business, on one machine and on many.
 """
 
 import multiprocessing

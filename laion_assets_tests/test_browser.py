@@ -1,34 +1,38 @@
-"""The Dagster UI in a real browser, as `make dev` opens it, on parts of which one is broken and one hostile.
+"""The Dagster UI in a real browser, as `make dev` opens it, on parts of which one is broken, one hostile, one too slow.
 
 `make pictures` sets ``LAION_ASSETS_PICTURES``: then it is the demo's home that is opened, and the pictures that the
 README shows are left in the folder of that name.
 """
 
 import contextlib
+import io
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Request, ViewportSize, expect, sync_playwright
 
+from laion_assets.home import Home
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.spec import SandboxSpec
+from laion_assets_tests.sources.publisher import Publisher, serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = os.environ.get("LAION_ASSETS_PICTURES")
-GOOD, HOSTILE, BROKEN = "part-00000", "part-00001", "part-00002"
-PARTS = 3
+GOOD, HOSTILE, BROKEN, SLOW = PARTS = ("part-00000", "part-00001", "part-00002", "part-00003")
+SCREEN: ViewportSize = {"width": 1600, "height": 1000}
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 READY_S = 120
 RUN_S = 180
 # A page is drawn once a dozen requests were answered, by a machine that also runs the runs.
@@ -55,51 +59,64 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def publish(made: Path, folder: Path) -> None:
-    """Lay the sandbox's parts into a folder: one as it is, one full of markup, one that breaks its contract."""
-    folder.mkdir()
-    for path in sorted(made.rglob("*/repository/part-*.parquet")):
-        name = f"{path.name[:10]}.parquet"
-        if name.startswith(GOOD):
-            shutil.copyfile(path, folder / name)
-            continue
-        frame = pl.read_parquet(path)
-        if name.startswith(HOSTILE):
-            # Rows that are shown as examples: declared below the minimum, and quarantined.
-            some = pl.int_range(pl.len()) % 20
-            frame = frame.with_columns(
-                TEXT=pl.lit(MARKUP) + pl.col("TEXT"),
-                WIDTH=pl.when(some == 0).then(700).otherwise(pl.col("WIDTH")),
-                URL=pl.when(some == 0)
-                .then(pl.format("http://evil.test/{}?{}", pl.int_range(pl.len()), pl.lit(MARKUP.replace(" ", ""))))
-                .when(pl.int_range(pl.len()) == 1)
-                .then(pl.lit(f"ftp://{MARKUP}"))
-                .otherwise(pl.col("URL")),
-            )
-        else:
-            frame = frame.with_columns(TEXT=pl.lit(" "))
-        frame.write_parquet(folder / name)
+def publish(made: Path, publisher: Publisher) -> None:
+    """Publish the sandbox's parts: one as it is, one full of markup, one that breaks its contract, one that is long."""
+    changes: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+        GOOD: lambda frame: frame,
+        HOSTILE: _with_markup,
+        BROKEN: lambda frame: frame.with_columns(TEXT=pl.lit(" ")),
+        SLOW: lambda frame: frame.with_columns(thumbnail=pl.Series([os.urandom(30_000) for _ in range(len(frame))])),
+    }
+    for path in made.rglob("*/repository/part-*.parquet"):
+        part = path.name[:10]
+        changed = io.BytesIO()
+        changes[part](pl.read_parquet(path)).write_parquet(changed)
+        publisher.files[f"/{part}.parquet"] = changed.getvalue()
+    # So that the short ones are here soon, and the long one is not while anybody looks.
+    publisher.bytes_per_s = len(publisher.files[f"/{SLOW}.parquet"]) / RUN_S
+
+
+def _with_markup(frame: pl.DataFrame) -> pl.DataFrame:
+    """Markup in rows that are shown as examples: declared below the minimum, and quarantined."""
+    number = pl.int_range(pl.len())
+    some = number % 20 == 0
+    return frame.with_columns(
+        TEXT=pl.lit(MARKUP) + pl.col("TEXT"),
+        WIDTH=pl.when(some).then(700).otherwise(pl.col("WIDTH")),
+        URL=pl.when(some)
+        .then(pl.format("http://evil.test/{}?{}", number, pl.lit(MARKUP.replace(" ", ""))))
+        .when(number == 1)
+        .then(pl.lit(f"ftp://{MARKUP}"))
+        .otherwise(pl.col("URL")),
+    )
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the UI's source is, unless pictures are made."""
-    return tmp_path_factory.mktemp("source") / "parts"
+def publisher() -> Iterator[Publisher]:
+    """Where the parts are published, unless pictures are made."""
+    with serve(Publisher()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory, published: Path) -> Iterator[str]:
-    """The address of a UI on the demo's home, or on the published folder with a sandbox's web behind its links."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home that the UI is opened on, unless pictures are made."""
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def ui(home: Home, publisher: Publisher) -> Iterator[str]:
+    """The address of a UI on the demo's home, or on what is published with a sandbox's web behind its links."""
+    log = home.folder / "dev.log"
     if PICTURES:
-        with served(["--home", "demo"], dict(os.environ), tmp_path_factory.mktemp("log") / "dev.log") as address:
+        with served(["--home", "demo"], dict(os.environ), log) as address:
             yield address
         return
-    folder = tmp_path_factory.mktemp("home")
-    spec = SandboxSpec(parts=PARTS, rows_per_part=1000, port=0)
-    with start_sandbox(spec, cache=folder / "sandbox") as sandbox:
-        publish(folder / "sandbox", published)
-        arguments = ["--home", str(folder), "--source", f"{published}/*.parquet"]
-        with served(arguments, {**os.environ, **sandbox.environment}, folder / "dev.log") as address:
+    spec = SandboxSpec(parts=len(PARTS), rows_per_part=300, port=0)
+    with start_sandbox(spec, cache=home.sandbox_cache) as sandbox:
+        publish(home.sandbox_cache, publisher)
+        arguments = ["--home", str(home.folder), "--source", f"{publisher.url}/part-{{00000..00003}}.parquet"]
+        with served(arguments, {**os.environ, **sandbox.environment}, log) as address:
             yield address
 
 
@@ -125,34 +142,78 @@ def served(arguments: list[str], variables: Mapping[str, str], log: Path) -> Ite
     assert "Traceback" not in log.read_text()
 
 
+@dataclass
+class Watched:
+    """A page, and what it did that it should not have done."""
+
+    page: Page
+    elsewhere: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    under_way: set[Request] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin to watch."""
+        on = self.page.on
+        on("request", lambda request: None if _is_ours(request.url) else self.elsewhere.append(request.url))
+        on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        on("dialog", lambda dialog: self.alerts.append(dialog.message))
+        on("request", self._began)
+        on("requestfinished", self._ended)
+        on("requestfailed", self._ended)
+
+    def _began(self, request: Request) -> None:
+        self.under_way.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self.under_way.discard(request)
+
+    def wait_until_quiet(self) -> None:
+        """Until nothing has been asked for half a second."""
+        calm = 0
+        while calm < 5:
+            self.page.wait_for_timeout(100)
+            calm = 0 if self.under_way else calm + 1
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def watched() -> Iterator[Watched]:
+    """One page for all tests: to start the UI's scripts costs more than anything that is looked at here."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
-        yield started
-        started.close()
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(QUIET))
+        page = browser.new_page(viewport=SCREEN, reduced_motion="reduce")
+        page.set_default_timeout(60_000)
+        yield Watched(page)
+        browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(watched: Watched) -> Iterator[Page]:
     """A page on which nothing may ask another host, and nothing may fail."""
-    opened = browser.new_page(viewport={"width": 1600, "height": 1000})
-    opened.set_default_timeout(60_000)
-    elsewhere: list[str] = []
-    errors: list[str] = []
-    alerts: list[str] = []
-    opened.on("request", lambda request: None if _is_ours(request.url) else elsewhere.append(request.url))
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("dialog", lambda dialog: alerts.append(dialog.message))
-    yield opened
-    opened.close()
-    assert alerts == []
-    assert elsewhere == []
-    assert errors == []
+    watched.page.set_viewport_size(SCREEN)
+    yield watched.page
+    assert watched.alerts == []
+    assert watched.elsewhere == []
+    assert watched.errors == []
+
+
+def visit(page: Page, address: str) -> None:
+    """Go to a page of the UI, from another one as its own links do: without loading all scripts anew."""
+    if page.url == "about:blank":
+        page.goto(address)
+    else:
+        page.evaluate(
+            "address => { history.pushState({}, '', address); dispatchEvent(new PopStateEvent('popstate')) }", address
+        )
+
+
+def leave(ui: str, page: Page) -> None:
+    """Go where nothing moves: pages that follow runs ask and draw all the time, and slow down what is waited for."""
+    visit(page, f"{ui}/deployment/config")
 
 
 def runs(ui: str) -> list[Mapping[str, str]]:
-    """Job, part and status of every run so far, the newest first."""
+    """Id, job, part and status of every run so far, the newest first."""
     query = "{ runsOrError { ... on Runs { results { id status jobName tags { key value } } } } }"
     request = urllib.request.Request(  # noqa: S310 (ours)
         f"{ui}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
@@ -170,15 +231,30 @@ def runs(ui: str) -> list[Mapping[str, str]]:
     ]
 
 
+def wait_until(ui: str, happened: Callable[[list[Mapping[str, str]]], bool]) -> list[Mapping[str, str]]:
+    """The runs once they are as they should be."""
+    deadline = time.monotonic() + RUN_S
+    while not happened(found := runs(ui)):
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+    return found
+
+
 def ended(ui: str, count: int) -> list[Mapping[str, str]]:
     """The runs once there are so many of them and all have ended."""
-    deadline = time.monotonic() + RUN_S
-    while time.monotonic() < deadline:
-        found = runs(ui)
-        if len(found) == count and all(run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for run in found):
-            return found
-        time.sleep(0.5)
-    raise AssertionError(runs(ui))
+    return wait_until(ui, lambda found: len(found) == count and {run["status"] for run in found} <= ENDED)
+
+
+def launch(ui: str, page: Page, choice: str, chosen: int) -> None:
+    """Start a backfill of parts with the buttons of their job."""
+    visit(page, f"{ui}/locations/laion_assets/jobs/laion_hr_parts")
+    page.get_by_role("button", name="Materialize all").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name=choice, exact=True).click()
+    expect(dialog.get_by_text(f"{chosen} partitions")).to_be_visible()
+    dialog.get_by_role("button", name="Launch").click()
+    expect(dialog).not_to_be_visible()
+    leave(ui, page)
 
 
 def _is_ours(url: str) -> bool:
@@ -201,48 +277,69 @@ live = pytest.mark.skipif(bool(PICTURES), reason="the demo has run already")
 
 @live
 def test_a_backfill_of_all_parts_stops_the_broken_one_and_no_other(ui: str, page: Page) -> None:
-    page.goto(f"{ui}/locations/laion_assets/jobs/laion_hr_parts")
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="All", exact=True).click()
-    expect(dialog.get_by_text(f"{PARTS} partitions")).to_be_visible()
-    dialog.get_by_role("button", name="Launch").click()
-    expect(dialog).not_to_be_visible()
-    found = {run["part"]: run for run in ended(ui, PARTS)}
-    assert {part: run["status"] for part, run in found.items()} == {
+    launch(ui, page, "All", len(PARTS))
+    quick = {GOOD, HOSTILE, BROKEN}
+    found = wait_until(ui, lambda found: quick <= {run["part"] for run in found if run["status"] in ENDED})
+    assert {run["part"]: run["status"] for run in found if run["part"] in quick} == {
         GOOD: "SUCCESS",
         HOSTILE: "SUCCESS",
         BROKEN: "FAILURE",
     }
 
-    page.goto(f"{ui}/assets/laion_hr/vlm_1024/rows?view=partitions")
+    visit(page, f"{ui}/assets/laion_hr/vlm_1024/rows?view=partitions")
     expect(page.get_by_text("Materialized (2)").first).to_be_visible()
     expect(page.get_by_text("Failed (1)").first).to_be_visible()
-    page.goto(f"{ui}/runs/{found[BROKEN]['id']}")
+    [broken] = [run["id"] for run in found if run["part"] == BROKEN]
+    visit(page, f"{ui}/runs/{broken}")
     expect(page.get_by_text("share_caption_blank", exact=True).first).to_be_visible()
 
 
 @live
-def test_a_part_that_was_mended_is_materialised_from_its_page(ui: str, page: Page, published: Path) -> None:
-    shutil.copyfile(published / f"{GOOD}.parquet", published / f"{BROKEN}.parquet")
-    page.goto(f"{ui}/locations/laion_assets/jobs/laion_hr_parts")
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Failed", exact=True).click()
-    expect(dialog.get_by_text("1 partition", exact=False)).to_be_visible()
-    dialog.get_by_role("button", name="Launch").click()
-    expect(dialog).not_to_be_visible()
-    newest = ended(ui, PARTS + 1)[0]
-    assert (newest["job"], newest["part"], newest["status"]) == ("laion_hr_parts", BROKEN, "SUCCESS")
-    page.goto(f"{ui}/assets/laion_hr/vlm_1024/rows?view=partitions")
-    expect(page.get_by_text(f"Materialized ({PARTS})").first).to_be_visible()
+def test_a_run_that_is_terminated_half_way_leaves_no_half_part(
+    ui: str, page: Page, home: Home, publisher: Publisher
+) -> None:
+    raw = home.lake / "laion_hr" / "raw_metadata"
+    wait_until(ui, lambda _: any(path.stat().st_size for path in raw.glob(f"*/{SLOW}.parquet.partial")))
+    [slow] = [run for run in runs(ui) if run["part"] == SLOW]
+    assert slow["status"] == "STARTED"
+    visit(page, f"{ui}/runs/{slow['id']}")
+    page.get_by_role("button", name="Terminate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
+    expect(page.get_by_text("Canceled", exact=True).first).to_be_visible()
+    assert {run["part"]: run["status"] for run in ended(ui, len(PARTS))}[SLOW] == "CANCELED"
+    assert not (raw / f"{SLOW}.parquet").exists()
+    [begun] = raw.glob(f"*/{SLOW}.parquet.partial")
+    assert 0 < begun.stat().st_size < len(publisher.files[f"/{SLOW}.parquet"])
+
+
+@live
+def test_what_was_terminated_and_what_was_mended_is_made_by_launching_it_again(
+    ui: str, page: Page, home: Home, publisher: Publisher
+) -> None:
+    publisher.bytes_per_s = None
+    publisher.files[f"/{BROKEN}.parquet"] = publisher.files[f"/{GOOD}.parquet"]
+    launch(ui, page, "Failed and missing", 2)
+    newest = ended(ui, len(PARTS) + 2)[:2]
+    assert {(run["job"], run["part"], run["status"]) for run in newest} == {
+        ("laion_hr_parts", BROKEN, "SUCCESS"),
+        ("laion_hr_parts", SLOW, "SUCCESS"),
+    }
+    visit(page, f"{ui}/assets/laion_hr/vlm_1024/rows?view=partitions")
+    expect(page.get_by_text(f"Materialized ({len(PARTS)})").first).to_be_visible()
+
+    whole = publisher.files[f"/{SLOW}.parquet"]
+    [_, rest] = [seen for seen in publisher.gets() if seen.path == f"/{SLOW}.parquet"]
+    assert 0 < rest.body_bytes < len(whole), "it goes on where it ended"
+    assert (home.lake / "laion_hr" / "raw_metadata" / f"{SLOW}.parquet").read_bytes() == whole
 
 
 @live
 def test_the_analysis_runs_from_its_job(ui: str, page: Page) -> None:
-    page.goto(f"{ui}/locations/laion_assets/jobs/laion_hr_analysis")
+    visit(page, f"{ui}/locations/laion_assets/jobs/laion_hr_analysis")
     page.get_by_role("button", name="Materialize all").click()
-    newest = ended(ui, PARTS + 2)[0]
+    wait_until(ui, lambda found: len(found) == len(PARTS) + 3)
+    leave(ui, page)
+    newest = ended(ui, len(PARTS) + 3)[0]
     assert (newest["job"], newest["status"]) == ("laion_hr_analysis", "SUCCESS")
 
 
@@ -250,7 +347,7 @@ def test_the_graph_shows_the_chain_in_its_groups(ui: str, page: Page) -> None:
     groups = ["laion_hr_metadata", "laion_hr_analysis", "laion_hr_vlm_1024"]
     expanded = quote(",".join(f"global@global:{group}" for group in groups))
     page.set_viewport_size({"width": 1900, "height": 1250})
-    page.goto(f"{ui}/asset-groups?expanded={expanded}")
+    visit(page, f"{ui}/asset-groups?expanded={expanded}")
     for asset in ("raw_metadata", "validated_metadata", "dimension_sample", "dimension_probes", "shards", "index"):
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
     for group in ("comparison", "laion_hr_high_res_2048", "laion_hr_top_20m", *groups):
@@ -259,21 +356,21 @@ def test_the_graph_shows_the_chain_in_its_groups(ui: str, page: Page) -> None:
 
 
 def test_a_materialised_part_shows_its_columns_checks_and_plots(ui: str, page: Page) -> None:
-    page.goto(f"{ui}/assets/laion_hr/validated_metadata")
+    visit(page, f"{ui}/assets/laion_hr/validated_metadata")
     for text in ("declared_width", "similarity", "laion_hr_metadata"):
         expect(page.get_by_text(text, exact=True).first).to_be_visible()
     page.get_by_role("button", name="Plots").click()
     for figure in ("dagster/partition_row_count", "rows_in", "share_flagged"):
         expect(page.get_by_text(figure, exact=True).first).to_be_visible()
     expect(page.locator("canvas").first).to_be_visible()
-    page.goto(f"{ui}/assets/laion_hr/validated_metadata?view=checks&checkDetail=contract")
+    visit(page, f"{ui}/assets/laion_hr/validated_metadata?view=checks&checkDetail=contract")
     for check in ("contract", "row_accounting", "share_url_missing"):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
 
 
 @live
 def test_the_data_docs_of_a_part_open_from_their_link(ui: str, page: Page) -> None:
-    page.goto(f"{ui}/assets/laion_hr/validated_metadata?view=checks&checkDetail=contract")
+    visit(page, f"{ui}/assets/laion_hr/validated_metadata?view=checks&checkDetail=contract")
     with page.expect_popup() as opened:
         page.locator("a[href$='.html']", has_text="metadata_profile/contract/part-").first.click()
     docs = opened.value
@@ -283,7 +380,7 @@ def test_the_data_docs_of_a_part_open_from_their_link(ui: str, page: Page) -> No
 
 
 def test_the_below_1024_check_tells_the_kinds_apart(ui: str, page: Page) -> None:
-    page.goto(f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
+    visit(page, f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
     for kind in ("straddles_buckets", "declared_below_minimum", "true_below_minimum", "declared_swapped"):
         expect(page.get_by_text(kind).first).to_be_visible()
     _picture(page, "below_1024_anomaly")
@@ -291,7 +388,7 @@ def test_the_below_1024_check_tells_the_kinds_apart(ui: str, page: Page) -> None
 
 def test_the_analysis_picture_is_shown_in_the_asset(ui: str, page: Page) -> None:
     page.set_viewport_size({"width": 1600, "height": 2200})
-    page.goto(f"{ui}/assets/laion_hr/resolution_statistics")
+    visit(page, f"{ui}/assets/laion_hr/resolution_statistics")
     expect(page.get_by_text("historical_too_small_share", exact=True).first).to_be_visible()
     _picture(page, "resolution_statistics")
     page.get_by_text("[Show Markdown]").first.click()
@@ -301,26 +398,27 @@ def test_the_analysis_picture_is_shown_in_the_asset(ui: str, page: Page) -> None
 
 
 @live
-def test_what_strangers_wrote_is_text_on_every_page_that_shows_it(ui: str, page: Page) -> None:
-    for asset in ("validated_metadata", "quarantined_metadata", "dimension_sample", "dimension_probes"):
-        for view in ("overview", "checks", "events"):
-            page.goto(f"{ui}/assets/laion_hr/{asset}?view={view}")
-            expect(page.get_by_text(asset, exact=True).first).to_be_visible()
-            page.wait_for_load_state("networkidle")
-    page.goto(f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
-    expect(page.get_by_text("http://evil.test/").first).to_be_visible()
-    assert page.locator("img[src*='evil.test'], a[href^='javascript:']").count() == 0
+def test_a_sensor_and_a_schedule_are_switched_on_and_off(ui: str, page: Page) -> None:
+    visit(page, f"{ui}/automation")
+    switches = [_switch(page, name) for name in ("failure_alarm", "laion_hr_link_health_weekly")]
+    for switch in switches:
+        expect(switch).not_to_be_checked()
+        switch.locator("xpath=ancestor::label").click()
+        expect(switch).to_be_checked()
+    page.reload()
+    for switch in switches:
+        expect(switch).to_be_checked()
+        switch.locator("xpath=ancestor::label").click()
+        expect(switch).not_to_be_checked()
 
 
 @live
-@pytest.mark.parametrize("name", ["laion_hr_discovery", "laion_hr_link_health_weekly"])
-def test_a_sensor_and_a_schedule_are_switched_on_and_off(ui: str, page: Page, name: str) -> None:
-    page.goto(f"{ui}/automation")
-    switch = _switch(page, name)
-    expect(switch).not_to_be_checked()
-    switch.locator("xpath=ancestor::label").click()
-    expect(switch).to_be_checked()
-    page.reload()
-    expect(switch).to_be_checked()
-    switch.locator("xpath=ancestor::label").click()
-    expect(switch).not_to_be_checked()
+def test_what_strangers_wrote_is_text_on_every_page_that_shows_it(ui: str, page: Page, watched: Watched) -> None:
+    for asset in ("validated_metadata", "quarantined_metadata", "dimension_sample", "dimension_probes"):
+        for view in ("overview", "checks", "events"):
+            visit(page, f"{ui}/assets/laion_hr/{asset}?view={view}")
+            expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+            watched.wait_until_quiet()
+    visit(page, f"{ui}/assets/laion_hr/dimension_probes?view=checks&checkDetail=below_1024_anomaly")
+    expect(page.get_by_text("http://evil.test/").first).to_be_visible()
+    assert page.locator("img[src*='evil.test'], a[href^='javascript:']").count() == 0

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from laion_assets.cli import main
+from laion_assets.home import Home
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.running import RunningSandbox
 from laion_assets.sandbox.spec import SandboxSpec
@@ -24,6 +27,7 @@ from laion_assets.sandbox.spec import SandboxSpec
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SOURCE = "hf://datasets/laion/relaion-high-resolution"
+NOBODY = "http://127.0.0.1:9"
 READY_S = 120
 
 
@@ -44,24 +48,52 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Dev:
+    """The command, running."""
+
+    process: "subprocess.Popen[str]"
+    home: Home
+    port: int
+    log: Path
+
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Wait for something to happen; fails with what was printed."""
+        deadline = time.monotonic() + READY_S
+        while not happened():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.2)
+
+
 @contextmanager
-def dev(
-    home: Path, port: int, variables: Mapping[str, str], *, source: str = SOURCE
-) -> Iterator[subprocess.Popen[str]]:
-    """The command on a source, in a process group of its own as in a terminal, ended by Ctrl-C."""
-    command = [str(BIN / "laion-assets"), "dev", "--source", source, "--home", str(home), "--port", str(port)]
+def dev(home: Home, variables: Mapping[str, str], log: Path) -> Iterator[Dev]:
+    """The command on the hub, in a process group of its own as in a terminal, ended by Ctrl-C."""
+    port = free_port()
+    command = [str(BIN / "laion-assets"), "dev", "--source", SOURCE, "--home", str(home.folder), "--port", str(port)]
     with (
-        (home.parent / "dev.log").open("w") as log,
+        log.open("w") as out,
         subprocess.Popen(
-            command, env=dict(variables), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command, env=dict(variables), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
         ) as process,
     ):
         try:
-            yield process
+            yield Dev(process, home, port, log)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
                 process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def ui(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """The command with its UI open; once it is interrupted, nothing answers and nothing has gone wrong."""
+    folder = tmp_path_factory.mktemp("dev")
+    with dev(Home(folder / "home"), environment(sandbox), folder / "dev.log") as running:
+        running.wait_until(lambda: answers(running.port))
+        yield running
+    assert "Traceback" not in running.log.read_text()
+    assert not answers(running.port)
 
 
 def answers(port: int) -> bool:
@@ -72,12 +104,20 @@ def answers(port: int) -> bool:
     return True
 
 
-def wait_for(port: int, process: "subprocess.Popen[str]", log: Path) -> None:
-    deadline = time.monotonic() + READY_S
-    while not answers(port):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+@pytest.fixture(autouse=True)
+def unchanged_environment() -> Iterator[None]:
+    """This process as it was before, whatever a command told it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def on_sandbox(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process pointed at the sandbox."""
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 def readme_commands() -> list[str]:
@@ -110,87 +150,64 @@ def test_the_readme_s_make_commands_are_those_of_the_command_line() -> None:
         called = shlex.split(planned.splitlines()[-1])
         assert Path(called[0]).name in {"laion-assets", "python"}, planned
         if called[0].endswith("laion-assets"):
-            subprocess.run([*called, "--help"], check=True, capture_output=True)
-
-
-def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(
-    sandbox: RunningSandbox, tmp_path: Path
-) -> None:
-    home, port = tmp_path / "home", free_port()
-    with dev(home, port, environment(sandbox)) as process:
-        wait_for(port, process, tmp_path / "dev.log")
-        commands = [one for one in readme_commands() if "/dg " in one or "sandbox" in one or one.startswith(". ")]
-        assert commands[0] == ". demo/environment"
-        commands[0] = f". {shlex.quote(str(home / 'environment'))}"
-        done = typed(commands, environment(sandbox), ROOT)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "laion_hr_parts" in done.stdout
-        # What was launched in the shell is a run in the UI.
-        query = json.dumps({"query": "{ runsOrError { ... on Runs { results { status jobName } } } }"}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 (ours)
-            runs = json.load(answer)["data"]["runsOrError"]["results"]
-        assert runs == [{"status": "SUCCESS", "jobName": "laion_hr_parts"}]
-    assert "Traceback" not in (tmp_path / "dev.log").read_text()
-    assert not answers(port)
-
-
-def test_the_readme_s_analyses_run(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    commands = [command for command in readme_commands() if " analyze " in command]
-    assert len(commands) == 2
-    sandbox.truth().filter(pl.col("url").str.starts_with("http")).head(50).select("url", caption=pl.lit("a")).write_csv(
-        tmp_path / "links.tsv", separator="\t", include_header=False
-    )
-    done = typed(commands, environment(sandbox), tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [path.parent.name for path in sorted(tmp_path.rglob("report.html")) if "lake" not in path.parts] == [
-        "links",
-        "relaion_high_resolution",
-    ]
+            assert CliRunner().invoke(main, [*called[1:], "--help"]).exit_code == 0, planned
 
 
 @pytest.mark.parametrize(
     ("source", "changed", "said"),
     [
         ("hf://datasets/laion/not-there", {}, "laion/not-there"),
-        (SOURCE, {"HF_ENDPOINT": "http://127.0.0.1:9"}, "127.0.0.1:9"),
+        (SOURCE, {"HF_ENDPOINT": NOBODY}, "127.0.0.1:9"),
         ("/nowhere/*.parquet", {}, "/nowhere"),
     ],
     ids=["no such repository", "the hub is down", "no such folder"],
 )
+@pytest.mark.usefixtures("on_sandbox")
 def test_a_source_that_cannot_be_listed_is_one_sentence(
-    sandbox: RunningSandbox, tmp_path: Path, source: str, changed: Mapping[str, str], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, changed: Mapping[str, str], said: str
 ) -> None:
-    with dev(tmp_path / "home", free_port(), environment(sandbox, **changed), source=source) as process:
-        assert process.wait(READY_S) == 1
-    printed = (tmp_path / "dev.log").read_text().strip()
-    assert said in printed
-    assert printed.startswith("laion_hr: ")
-    assert len(printed.splitlines()) == 1
+    for name, value in changed.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(
+        main, ["dev", "--source", source, "--home", str(tmp_path / "home"), "--port", str(free_port())]
+    )
+    assert done.exit_code == 1
+    assert said in done.output
+    assert done.output.startswith("laion_hr: ")
+    assert len(done.output.strip().splitlines()) == 1
 
 
-def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(
-    sandbox: RunningSandbox, tmp_path: Path
-) -> None:
-    log = tmp_path / "dev.log"
-    for endpoint, said in ((sandbox.hub_url, "2 parts at"), ("http://127.0.0.1:9", "going on with the 2 parts")):
-        with dev(tmp_path / "home", free_port(), environment(sandbox, HF_ENDPOINT=endpoint)) as process:
-            deadline = time.monotonic() + READY_S
-            # Said before the UI is started, which then is another test's business.
-            while "Dagster UI: http" not in log.read_text():
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        assert said in log.read_text()
-
-
-def test_a_port_in_use_is_named_with_the_way_out(sandbox: RunningSandbox, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("on_sandbox")
+def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with dev(tmp_path / "home", port, environment(sandbox)) as process:
-            assert process.wait(READY_S) == 1
-    assert f"make dev PORT={port + 1}" in (tmp_path / "dev.log").read_text()
+        done = CliRunner().invoke(main, ["dev", "--home", str(tmp_path / "home"), "--port", str(port)])
+    assert done.exit_code == 1
+    assert f"make dev PORT={port + 1}" in done.output
+
+
+def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(ui: Dev, sandbox: RunningSandbox) -> None:
+    assert "laion_hr: 2 parts at hf://" in ui.log.read_text()
+    commands = [one for one in readme_commands() if "/dg " in one or "sandbox" in one or one.startswith(". ")]
+    assert commands[0] == ". demo/environment"
+    commands[0] = f". {shlex.quote(str(ui.home.environment_file))}"
+    done = typed(commands, environment(sandbox), ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "laion_hr_parts" in done.stdout
+    # What was launched in the shell is a run in the UI.
+    query = json.dumps({"query": "{ runsOrError { ... on Runs { results { status jobName } } } }"}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{ui.port}/graphql", query, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 (ours)
+        runs = json.load(answer)["data"]["runsOrError"]["results"]
+    assert runs == [{"status": "SUCCESS", "jobName": "laion_hr_parts"}]
+
+
+def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(
+    ui: Dev, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    with dev(ui.home, environment(sandbox, HF_ENDPOINT=NOBODY), tmp_path / "dev.log") as another:
+        # Said before the UI is started, which then is another test's business.
+        another.wait_until(lambda: "Dagster UI: http" in another.log.read_text())
+        assert "going on with the 2 parts" in another.log.read_text()

@@ -28,16 +28,20 @@ def probes_in(folder: Path, dataset: str) -> pl.DataFrame:
     return pl.read_parquet(folder / f"lake/{dataset}/dimension_probes/dimension_probes.parquet")
 
 
+def readme_commands() -> list[list[str]]:
+    """What the README says to type, word by word: the analysis of a hub's dataset, and that of a file."""
+    typed = re.findall(r"^\$ \.venv/bin/laion-assets (analyze .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return [shlex.split(command) for command in typed]
+
+
 @pytest.mark.timeout(600)  # two analyses
 @pytest.mark.usefixtures("on_sandbox", "without_panels")
 def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_twice(
     truth: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (command,) = re.findall(
-        r"^\$ (?:\.venv/bin/)?laion-assets (analyze hf://.*)$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
-    first = CliRunner().invoke(main, [*shlex.split(command), "--sample", "120"])
+    command, _ = readme_commands()
+    first = CliRunner().invoke(main, [*command, "--sample", "120"])
     assert first.exit_code == 0, first.output
     assert "2 read" in first.output
     assert "url = URL, caption = TEXT, declared_width = WIDTH" in first.output
@@ -46,7 +50,7 @@ def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_t
     dataset = "relaion_high_resolution"
     small = probes_in(folder, dataset)
     assert small.height == 120
-    second = CliRunner().invoke(main, [*shlex.split(command), "--sample", "10000"])
+    second = CliRunner().invoke(main, [*command, "--sample", "10000"])
     assert second.exit_code == 0, second.output
     assert "2 reused" in second.output
 
@@ -70,6 +74,19 @@ def test_the_readme_s_command_finds_what_the_sandbox_planted_and_probes_no_row_t
         assert (folder / name).stat().st_size > 10_000
         assert f"analysis/{dataset}/{name}" in second.output
     assert pl.read_csv(folder / f"{dataset}_sample_analysis.csv").height == probes.height
+
+
+@pytest.mark.usefixtures("on_sandbox", "without_panels")
+def test_the_readme_s_command_for_a_file_without_a_header_makes_a_report(
+    truth: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, command = readme_commands()
+    links = truth.filter(pl.col("url").str.starts_with("http")).head(50).select("url", caption=pl.lit("a"))
+    links.write_csv(command[1], separator="\t", include_header=False)
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "analysis/links/report.html").exists()
 
 
 @pytest.mark.usefixtures("on_sandbox", "without_panels")
