@@ -194,3 +194,10 @@ def test_only_so_many_hosts_are_remembered(
     monkeypatch.setattr(tls, "HOSTS_REMEMBERED", 1)
     names = ["one.example", "two.example", "two.example", "one.example"]
     assert ask_in_turn(run, certificates, names) == [False, False, True, False]
+
+
+def test_we_trust_no_more_than_python_does_by_default() -> None:
+    ours, default = tls.trusting(None), ssl.create_default_context()
+    for setting in ("verify_mode", "check_hostname", "verify_flags", "options", "minimum_version", "protocol"):
+        assert getattr(ours, setting) == getattr(default, setting), setting
+    assert ours.get_ca_certs() == default.get_ca_certs()
