@@ -53,6 +53,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     print(json.dumps(final), flush=True)
+    # All is kept and said. Python would take itself apart for 0.4 s, as long as 2,000 probes take.
+    os._exit(0)
 
 
 def _leave_with_the_parent() -> None:

@@ -379,11 +379,11 @@ class GuardedClient:
         if journey.target is None:
             raise TypeError("redirected without having asked")
         target = join_url(journey.target, redirect.location)
-        journey.redirects.append(str(journey.target.url))
+        journey.redirects.append(journey.target.url)
         journey.use_ranges()
         if len(journey.redirects) > self.spec.max_redirects:
             raise Failure(Outcome.REDIRECT_LOOP, f"more than {self.spec.max_redirects} redirects, last to {target.url}")
-        if str(target.url) in journey.redirects:
+        if target.url in journey.redirects:
             raise Failure(Outcome.REDIRECT_LOOP, f"redirected in a circle, to {target.url}")
         return target
 
@@ -426,7 +426,7 @@ class GuardedClient:
                 body=found.body if found else b"",
                 complete=found.complete if found else False,
                 content_type=found.content_type if found else None,
-                final_url=str(target.url) if target else None,
+                final_url=target.url if target else None,
                 final_host=target.host if target else None,
                 file_bytes=found.file_bytes if found else None,
                 bytes_read=journey.bytes_read,

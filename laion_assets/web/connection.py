@@ -1,4 +1,7 @@
-"""Connections: aiohttp's session, with our resolver, our sockets and our bounds in the places it offers for them.
+"""Connections: aiohttp's pool and parser, with our resolver, sockets and bounds in the places it offers for them.
+
+Requests are sent without aiohttp's session. What that prepares and looks after (cookies, redirects, authentication,
+bodies to send, time-outs, tracing) is not wanted here, and took a quarter of the processor time of a probe.
 
 Whatever reaches a socket has passed here: the address connected to is judged once more as the socket for it is made,
 whichever way it came about.
@@ -8,10 +11,10 @@ import asyncio
 import contextlib
 import resource
 import socket
-import ssl
 import urllib.request
 import weakref
 from contextvars import ContextVar
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,15 +24,15 @@ from laion_assets.web.address import AddressGuard
 from laion_assets.web.failure import Failure
 from laion_assets.web.journey import AN_ADDRESS, Journey
 from laion_assets.web.outcome import Outcome
+from laion_assets.web.reply import Reply
 from laion_assets.web.resolver import GuardedResolver
 from laion_assets.web.spec import WebSpec
+from laion_assets.web.tls import trusting
 from laion_assets.web.url import BLOCKED_PORTS, Target
 
 if TYPE_CHECKING:
-    from aiohttp.client import ClientTimeout
-    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
 MAX_HEADER_LINES = 200
 # A host is asked again within moments or not for hours, and a scan over many hosts must not run out of descriptors.
@@ -43,6 +46,7 @@ WIDE_WINDOW_BYTES = 262_144
 _TCP_WINDOW_CLAMP = getattr(socket, "TCP_WINDOW_CLAMP", None)
 BODY_BUFFER_BYTES = 262_144
 WANTED_DESCRIPTORS = 16_384
+ORIGINS_KEPT = 4_096
 
 _ON_THE_WAY: ContextVar[Journey] = ContextVar("laion_assets_journey")
 
@@ -62,28 +66,25 @@ class Connections:
         for url in self._proxies.values():
             guard.exempt(url.raw_host or "", url.port or 0)
         _raise_descriptor_limit()
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                spec.first_byte_s,
-                resolver=self._resolver,
-                socket_factory=self._make_socket,
-                # Our schedule is the limit; aiohttp's would make requests wait unseen, inside their deadline.
-                limit=0,
-                use_dns_cache=False,
-                happy_eyeballs_delay=None,
-                keepalive_timeout=KEEP_ALIVE_S,
-                ssl=_trusting(spec.tls_ca_file) if spec.tls_ca_file else True,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            headers={"User-Agent": spec.user_agent, "Accept": "*/*", "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=spec.connect_s),
-            max_line_size=spec.max_header_bytes,
-            max_field_size=spec.max_header_bytes,
-            max_headers=MAX_HEADER_LINES,
+        self._tls = trusting(spec.tls_ca_file)
+        self._connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
+            socket_factory=self._make_socket,
+            # Our schedule is the limit; aiohttp's would make requests wait unseen, inside their deadline.
+            limit=0,
+            use_dns_cache=False,
+            happy_eyeballs_delay=None,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ssl=self._tls,
         )
+        self._headers = {"User-Agent": spec.user_agent, "Accept": "*/*", "Accept-Encoding": "identity"}
+        self._max_header_bytes = spec.max_header_bytes
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=spec.connect_s)
         self._connect_s = spec.dns_s + 2 * spec.connect_s
+        self._first_byte_s = spec.first_byte_s
+        self._origin = lru_cache(maxsize=ORIGINS_KEPT)(self._make_origin)
+        self._windows: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
+        """Connections whose window is not the system's, and what it is."""
 
     def admit(self, target: Target) -> None:
         """Refuse what can be refused without asking a name server.
@@ -98,8 +99,8 @@ class Connections:
         if target.host in self._proxy_hosts:
             raise Failure(Outcome.BLOCKED_ADDRESS, f"{target.host} is the proxy")
 
-    async def get(self, journey: Journey, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        """Send a GET for a journey's target and wait for the headers of the answer.
+    async def get(self, journey: Journey, *, wanted_range: str | None = None) -> Reply:
+        """Send a GET for a journey's target, or a range of it, and wait for the headers of the answer.
 
         Redirects are not followed, cookies not kept, and nothing of where we come from is told.
         """
@@ -107,66 +108,55 @@ class Connections:
         if target is None:
             raise TypeError("a journey must have a target before it begins")
         _ON_THE_WAY.set(journey)
+        try:
+            return await self._get(journey, target, wanted_range)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError):
+                raise
+            # A kept connection may have been closed just as it was used again (RFC 9112, 9.3.1).
+            return await self._get(journey, target, wanted_range)
+
+    async def _get(self, journey: Journey, target: Target, wanted_range: str | None) -> Reply:
         journey.wait_for("a connection", self._loop.time() + self._connect_s)
-        response = await self._session.get(
-            target.url,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._proxy_for(target) if self._proxies else None,
-            read_bufsize=BODY_BUFFER_BYTES if journey.request.more is None else PREFIX_BUFFER_BYTES,
-        )
+        origin = self._origin(target.origin, self._proxy_for(target) if self._proxies else None)
+        try:
+            connection = await self._connector.connect(origin, traces=[], timeout=self._timeout)
+        except (TimeoutError, asyncio.TimeoutError):
+            raise Failure(Outcome.TIMED_OUT, f"no connection to {target.origin} in time") from None
+        try:
+            protocol, transport = connection.protocol, connection.transport
+            assert protocol is not None  # noqa: S101 - until it is released or closed
+            assert transport is not None  # noqa: S101 - as long as nothing else had a turn since it was got
+            journey.requests += 1
+            self._fit_window(connection, journey)
+            journey.wait_for("the first byte", self._loop.time() + self._first_byte_s)
+            protocol.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                read_bufsize=BODY_BUFFER_BYTES if journey.request.more is None else PREFIX_BUFFER_BYTES,
+                max_line_size=self._max_header_bytes,
+                max_field_size=self._max_header_bytes,
+                max_headers=MAX_HEADER_LINES,
+            )
+            transport.write(origin.request(target, wanted_range))
+            head, content = await protocol.read()
+            while head.code < 200 and head.code != 101:
+                head, content = await protocol.read()
+            if target.scheme == "https" and not self._tls.knows(target.host):
+                self._tls.remember(target.host, transport.get_extra_info("ssl_object"))
+        except BaseException:
+            connection.close()
+            raise
         journey.wait_for("the rest of the body", journey.deadline)
-        return response
+        return Reply(connection, status=head.code, reason=head.reason, headers=head.headers, content=content)
 
     async def close(self) -> None:
         """Close every connection and the resolver."""
-        await self._session.close()
+        await self._connector.close()
         await self._resolver.close()
 
-    def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, endpoint = address
-        self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
-        made = socket.socket(family, kind, protocol)
-        journey = _ON_THE_WAY.get(None)
-        if journey is not None and _is_prefix(journey):
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
-        return made
-
-    def _proxy_for(self, target: Target) -> URL | None:
-        if urllib.request.proxy_bypass(f"{target.host}:{target.port}"):
-            return None
-        return self._proxies.get(target.url.scheme) or self._proxies.get("all")
-
-
-class _TellingResolver(GuardedResolver):
-    """Tells the journey under way that its name is being looked up: whose time runs out here blames our resolver."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[aiohttp.abc.ResolveResult]:
-        journey = _ON_THE_WAY.get()
-        waited_for, journey.waits_for = journey.waits_for, AN_ADDRESS
-        found = await super().resolve(host, port, family)
-        journey.waits_for = waited_for
-        return found
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells the journey under way that it has a connection: from here its first byte is awaited."""
-
-    def __init__(self, first_byte_s: float, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
-        self._first_byte_s = first_byte_s
-        self._windows: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
-        """Connections whose window is not the system's, and what it is."""
-
-    async def connect(self, req: "ClientRequest", traces: "list[Trace]", timeout: "ClientTimeout") -> "Connection":
-        connection = await super().connect(req, traces, timeout)
-        journey = _ON_THE_WAY.get()
-        journey.requests += 1
-        self._fit_window(connection, journey)
-        journey.wait_for("the first byte", self._loop.time() + self._first_byte_s)
-        return connection
+    def _make_origin(self, origin: str, proxy: URL | None) -> "_Origin":
+        return _Origin("GET", URL(f"{origin}/", encoded=True), headers=self._headers, loop=self._loop, proxy=proxy)
 
     def _fit_window(self, connection: "Connection", journey: Journey) -> None:
         """Make a connection that was used before fit for this use."""
@@ -182,14 +172,55 @@ class _Connector(aiohttp.TCPConnector):
             self._windows[protocol] = wanted
             set_window(connection, wanted)
 
+    def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, endpoint = address
+        self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
+        made = socket.socket(family, kind, protocol)
+        journey = _ON_THE_WAY.get(None)
+        if journey is not None and _is_prefix(journey):
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
+        return made
 
-def _trusting(ca_file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise ValueError(f"tls_ca_file: {ca_file} cannot be used ({error}); point it at a PEM file.") from None
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    def _proxy_for(self, target: Target) -> URL | None:
+        if urllib.request.proxy_bypass(f"{target.host}:{target.port}"):
+            return None
+        return self._proxies.get(target.scheme) or self._proxies.get("all")
+
+
+class _TellingResolver(GuardedResolver):
+    """Tells the journey under way that its name is being looked up: whose time runs out here blames our resolver."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        journey = _ON_THE_WAY.get()
+        waited_for, journey.waits_for = journey.waits_for, AN_ADDRESS
+        found = await super().resolve(host, port, family)
+        journey.waits_for = waited_for
+        return found
+
+
+class _Origin(aiohttp.ClientRequest):
+    """What aiohttp has to know of an origin to connect to it, and the part of a request that is the same for all of it.
+
+    Made once for an origin: aiohttp makes one for every request, at a tenth of the cost of a probe.
+    """
+
+    @cached_property
+    def connection_key(self) -> "ConnectionKey":
+        """Which connections can be used again."""
+        return super().connection_key
+
+    @cached_property
+    def _header_lines(self) -> str:
+        # Asked for once there is a connection: connecting is when aiohttp adds what a proxy must be told.
+        return "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+
+    def request(self, target: Target, wanted_range: str | None) -> bytes:
+        """The bytes of a request for a target, or for a range of it."""
+        asked = target.path if self.proxy is None or self.is_ssl() else target.url
+        ranged = "" if wanted_range is None else f"Range: {wanted_range}\r\n"
+        return f"GET {asked} HTTP/1.1\r\n{self._header_lines}{ranged}\r\n".encode("ascii")
 
 
 def set_window(connection: "Connection", size: int) -> None:

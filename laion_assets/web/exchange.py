@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
 from laion_assets.web.connection import Connections
 from laion_assets.web.failure import Failure
 from laion_assets.web.incoming import Incoming
 from laion_assets.web.journey import Journey
 from laion_assets.web.outcome import Outcome
+from laion_assets.web.reply import Reply
 from laion_assets.web.robots import opt_out
 from laion_assets.web.spec import WebSpec
 
@@ -60,10 +59,10 @@ class Exchange:
         Returns:
             The answer, whatever its status, with nothing taken from its body. The caller closes it.
         """
-        headers = {} if end is None else {"Range": f"bytes={first}-{end - 1}"}
-        response = await self._connections.get(journey, headers)
-        journey.status = response.status
-        return Incoming(journey, response)
+        wanted_range = None if end is None else f"bytes={first}-{end - 1}"
+        reply = await self._connections.get(journey, wanted_range=wanted_range)
+        journey.status = reply.status
+        return Incoming(journey, reply)
 
     async def judge(self, journey: Journey, incoming: Incoming) -> Redirect | None:
         """Where an answer leads, or None if it brings a body.
@@ -71,25 +70,25 @@ class Exchange:
         Raises:
             Failure: It does neither, or the publisher opted out.
         """
-        status = incoming.response.status
+        status = incoming.reply.status
         if 200 <= status < 300:
-            self._obey(journey, incoming.response)
+            self._obey(journey, incoming.reply)
             return None
         await incoming.settle()
         if status in REDIRECTS:
-            self._obey(journey, incoming.response)
-            location = incoming.response.headers.get("Location", "")
+            self._obey(journey, incoming.reply)
+            location = incoming.reply.headers.get("Location", "")
             if location:
                 return Redirect(location)
             raise Failure(Outcome.REJECTED, f"HTTP {status} without a Location")
         outcome = Outcome.SERVER_ERROR if 500 <= status < 600 else _BY_STATUS.get(status, Outcome.REJECTED)
-        retry_after = incoming.response.headers.get("Retry-After") if status in {429, 503} else None
+        retry_after = incoming.reply.headers.get("Retry-After") if status in {429, 503} else None
         raise Failure(
-            outcome, f"HTTP {status} {incoming.response.reason or ''}", retry_after_s=read_retry_after(retry_after)
+            outcome, f"HTTP {status} {incoming.reply.reason or ''}", retry_after_s=read_retry_after(retry_after)
         )
 
-    def _obey(self, journey: Journey, response: aiohttp.ClientResponse) -> None:
-        tags = response.headers.getall("X-Robots-Tag", ())
+    def _obey(self, journey: Journey, reply: Reply) -> None:
+        tags = reply.headers.getall("X-Robots-Tag", ())
         if tags and self._words and not journey.for_robots:
             word = opt_out(tags, words=self._words, agent=self._agent)
             if word is not None:

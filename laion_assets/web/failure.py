@@ -9,6 +9,7 @@ import errno
 import ssl
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from laion_assets.web.outcome import Outcome
 
@@ -72,8 +73,8 @@ def explain(error: BaseException) -> Failure:
         return Failure(Outcome.TRUNCATED, text)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return Failure(Outcome.NETWORK_UNREACHABLE, f"the proxy answered {error.status} {error.message}")
-    if isinstance(error, aiohttp.ClientResponseError):
-        return _of_bad_http(error)
+    if isinstance(error, (HttpProcessingError, aiohttp.ClientResponseError)):
+        return _of_bad_http(error.message)
     if isinstance(error, aiohttp.InvalidURL):
         return Failure(Outcome.INVALID_URL, text)
     if isinstance(error, OSError):
@@ -93,9 +94,8 @@ def _os_text(error: OSError) -> str:
     return f"{type(error).__name__}: {error.strerror or error}"
 
 
-def _of_bad_http(error: aiohttp.ClientResponseError) -> Failure:
+def _of_bad_http(message: str) -> Failure:
     """What aiohttp's parser refused: an endless header is over our cap, anything else is not HTTP."""
-    message = error.message or ""
     if "Got more than" in message or "too many headers" in message.lower():
         return Failure(Outcome.TOO_LARGE, f"headers over our cap: {message}")
-    return Failure(Outcome.CONNECTION_LOST, f"the answer was not HTTP: {message or error.status}")
+    return Failure(Outcome.CONNECTION_LOST, f"the answer was not HTTP: {message}")

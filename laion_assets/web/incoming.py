@@ -8,6 +8,7 @@ from laion_assets.web.body import ContentRange, Inflater, read_content_length, r
 from laion_assets.web.connection import WIDE_WINDOW_BYTES, set_window
 from laion_assets.web.deadline import timeout
 from laion_assets.web.journey import Journey
+from laion_assets.web.reply import Reply
 
 # What is left of a body nobody wants is read if it is no more than this, so that its connection can be used again.
 WORTH_READING_BYTES = 16_384
@@ -27,23 +28,23 @@ class Incoming:
         "eof",
         "length",
         "range",
-        "response",
+        "reply",
         "size",
     )
 
-    def __init__(self, journey: Journey, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, journey: Journey, reply: Reply) -> None:
         self._journey = journey
-        self.response = response
-        self._content = response.content
+        self.reply = reply
+        self._content = reply.content
         self._chunks: list[bytes] = []
         self._counted = 0
-        headers = response.headers
+        headers = reply.headers
         self.length = read_content_length(headers)
         """Announced length of the body on the wire."""
         encoding = headers.get("Content-Encoding")
         self._inflater = Inflater() if encoding is not None and encoding.strip().lower() in _COMPRESSED else None
         self.range: ContentRange | None = (
-            read_content_range(headers.get("Content-Range")) if response.status == 206 else None
+            read_content_range(headers.get("Content-Range")) if reply.status == 206 else None
         )
         self.size = 0
         """Bytes taken so far, after decoding."""
@@ -53,7 +54,7 @@ class Incoming:
     @property
     def content_type(self) -> str | None:
         """As the server says it, cut to a sane length."""
-        value = self.response.headers.get("Content-Type")
+        value = self.reply.headers.get("Content-Type")
         return value[:200] if value else None
 
     @property
@@ -66,7 +67,7 @@ class Incoming:
         """The size of the whole file as the server tells it."""
         if self._inflater is not None:
             return None
-        if self.response.status == 206:
+        if self.reply.status == 206:
             return self.range.total if self.range is not None else None
         return self.length
 
@@ -115,12 +116,12 @@ class Incoming:
 
     def widen(self) -> None:
         """More of it is wanted than was thought."""
-        if self.response.connection is not None:
-            set_window(self.response.connection, WIDE_WINDOW_BYTES)
+        if self.reply.connection is not None:
+            set_window(self.reply.connection, WIDE_WINDOW_BYTES)
 
     def do_not_reuse(self) -> None:
         """Nothing else is wanted from this host soon: close the connection when the body is over."""
-        connection = self.response.connection
+        connection = self.reply.connection
         if connection is not None and connection.protocol is not None:
             connection.protocol.force_close()
 
@@ -129,5 +130,4 @@ class Incoming:
         received = self._content.total_bytes
         self._journey.bytes_read += received - self._counted
         self._counted = received
-        if not self.response.closed:
-            self.response.close()
+        self.reply.close()

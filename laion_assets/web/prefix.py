@@ -71,7 +71,7 @@ class _Prefix:
         if journey.ranges:
             self._ranges = 1
             # An empty file has no first byte, so some servers call every range of it unsatisfiable.
-            if incoming.response.status == 416 or (incoming.response.status == 206 and not _brings(incoming, 0)):
+            if incoming.reply.status == 416 or (incoming.reply.status == 206 and not _brings(incoming, 0)):
                 incoming = await self._send_without_range()
         return await self._exchange.judge(journey, incoming)
 
@@ -103,10 +103,10 @@ class _Prefix:
         told = incoming.file_bytes
         incoming.close()
         following = self._incoming = await self._exchange.send(self._journey, first=len(body), end=self._want)
-        if following.response.status == 416 and told is None:
+        if following.reply.status == 416 and told is None:
             return False
         await self._judge_midway()
-        if following.response.status != 206:
+        if following.reply.status != 206:
             self._before = b""
         elif _brings(following, len(body)) and following.file_bytes == told and not following.encoded:
             self._before = body
@@ -140,7 +140,7 @@ class _Prefix:
         self.close()
         self._journey.ranges = False
         self._incoming = await self._exchange.send(self._journey)
-        if self._incoming.response.status == 206:
+        if self._incoming.reply.status == 206:
             raise Failure(Outcome.CONNECTION_LOST, "a range came that was not asked for")
         return self._incoming
 

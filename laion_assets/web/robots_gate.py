@@ -30,7 +30,7 @@ class RobotsGate:
     def __init__(self, agent: str, ask: AskForRobots) -> None:
         self._agent = agent
         self._ask = ask
-        self._known: OrderedDict[tuple[str, str, int], _Rules] = OrderedDict()
+        self._known: OrderedDict[str, _Rules] = OrderedDict()
 
     def allows(self, target: Target, now: float, when_known: Callable[[], None]) -> bool:
         """Whether a target may be asked now. If its rules are not known yet, ``when_known`` is called once they are.
@@ -46,7 +46,7 @@ class RobotsGate:
                 self._known.popitem(last=False)
             self._fetch(target, known, now)
         if known.rules is not None:
-            if not known.rules.allows(target.url.raw_path_qs):
+            if not known.rules.allows(target.path):
                 raise Failure(Outcome.OPTED_OUT, "robots.txt says no")
             return True
         if known.failure is not None:
@@ -69,7 +69,7 @@ class RobotsGate:
             for call in waiting:
                 call()
 
-        self._ask(str(target.url.with_path("/robots.txt").with_query(None)), heard)
+        self._ask(f"{target.origin}/robots.txt", heard)
 
 
 class _Rules:

@@ -12,7 +12,6 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urljoin
 
 import idna
-from yarl import URL
 
 from laion_assets.web.failure import Failure
 from laion_assets.web.outcome import Outcome
@@ -45,7 +44,11 @@ _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcd
 class Target:
     """One place to ask, unambiguous: no user info, no fragment, everything ASCII."""
 
-    url: URL
+    origin: str
+    """Scheme, host and port as they stand in a URL: whose robots.txt applies, and whom to connect to."""
+    path: str
+    """Path and query, ready for a request line."""
+    scheme: str
     host: str
     """Lower-case name without trailing dot, or an address in its canonical form, without brackets."""
     port: int
@@ -53,9 +56,9 @@ class Target:
     """Set if the host is an address, however it was spelled."""
 
     @property
-    def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: whose robots.txt applies."""
-        return self.url.scheme, self.host, self.port
+    def url(self) -> str:
+        """What is asked for, as one text."""
+        return self.origin + self.path
 
 
 def parse_url(text: str) -> Target:
@@ -67,23 +70,20 @@ def parse_url(text: str) -> Target:
     plain = _PLAIN.match(text)
     if plain is not None and len(text) <= MAX_URL_CHARS:
         scheme, name, digits, path, query = plain.groups()
-        known = _plain_origin(scheme, name, digits)
-        if known is not None:
-            host, port, address = known
-            return _target(scheme, host, port, address, path or "/", query or "")
+        front = _plain_front_page(scheme, name, digits)
+        if front is not None:
+            path = (path or "/") + ("" if query in {None, "?"} else query)
+            return Target(front.origin, path, scheme, front.host, front.port, front.address)
     return _parse_carefully(text)
 
 
 @lru_cache(maxsize=16_384)
-def _plain_origin(
-    scheme: str, name: str, digits: str | None
-) -> tuple[str, int, ipaddress.IPv4Address | ipaddress.IPv6Address | None] | None:
+def _plain_front_page(scheme: str, name: str, digits: str | None) -> Target | None:
     """What the careful way says about a plain host and port; remembered, as many URLs share few hosts."""
     try:
-        target = _parse_carefully(f"{scheme}://{name}:{digits or DEFAULT_PORTS[scheme]}")
+        return _parse_carefully(f"{scheme}://{name}:{digits or DEFAULT_PORTS[scheme]}")
     except Failure:
         return None
-    return target.host, target.port, target.address
 
 
 def join_url(base: Target, location: str) -> Target:
@@ -98,13 +98,13 @@ def join_url(base: Target, location: str) -> Target:
     """
     location = _clean(location)
     scheme = _SCHEME.match(location)
-    if scheme is not None and (scheme[1].lower() != base.url.scheme or location.startswith("//", scheme.end())):
+    if scheme is not None and (scheme[1].lower() != base.scheme or location.startswith("//", scheme.end())):
         return parse_url(location)
     relative = location[scheme.end() :] if scheme is not None else location
     if relative.startswith("//"):
-        return parse_url(f"{base.url.scheme}:{relative}")
+        return parse_url(f"{base.scheme}:{relative}")
     try:
-        return parse_url(urljoin(str(base.url), relative))
+        return parse_url(urljoin(base.url, relative))
     except ValueError as error:
         raise _invalid(location, f"cannot be joined to {base.host}: {error}") from None
 
@@ -137,21 +137,10 @@ def _parse_carefully(text: str) -> Target:
             raise _invalid(text, f"has the port {digits[:20]!r}")
         port = int(digits)
     path, question, query = parts["rest"].partition("#")[0].partition("?")
-    return _target(scheme, host, port, address, _escape(path) or "/", question + _escape(query))
-
-
-def _target(
-    scheme: str,
-    host: str,
-    port: int,
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None,
-    path: str,
-    query: str,
-) -> Target:
     shown = f"[{host}]" if ":" in host else host
     colon_port = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
-    # Every part is escaped and checked by now; encoded=True keeps yarl from undoing escapes that signed URLs rely on.
-    return Target(URL(f"{scheme}://{shown}{colon_port}{path}{query}", encoded=True), host, port, address)
+    asked = (_escape(path) or "/") + (question + _escape(query) if query else "")
+    return Target(f"{scheme}://{shown}{colon_port}", asked, scheme, host, port, address)
 
 
 def _clean(text: str) -> str:

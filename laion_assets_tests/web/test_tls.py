@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from laion_assets.web import tls
 from laion_assets.web.client import GuardedClient
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
@@ -134,3 +135,69 @@ def test_a_handshake_that_never_ends_is_abandoned(run: Run[Answer]) -> None:
     answer = run(main())
     assert (answer.outcome, answer.requests) == (Outcome.TIMED_OUT, 0)
     assert answer.seconds < 2
+
+
+def ask_in_turn(run: Run[None], certificates: Certificates, names: list[str]) -> list[bool | None]:
+    """Ask a server that closes after each answer, under several names; whether each connection resumed an earlier one.
+
+    None where there was no connection. The server's certificate is for one.example and two.example.
+    """
+    context = context_of(certificates.trusted.issue_cert("one.example", "two.example"))
+    resumed: list[bool | None] = []
+
+    async def serve_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        resumed.append(writer.get_extra_info("ssl_object").session_reused)
+        writer.write(plain(200, [("Connection", "close")], b"once"))
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve_tls, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        async with server, serve_names(lambda host, _, __: [a(host, "127.0.0.1")]) as dns:
+            spec = WebSpec(
+                allow_networks=LOOPBACK, nameservers=(dns.address,), tls_ca_file=certificates.pem, attempts=1
+            )
+            async with GuardedClient(spec) as client:
+                for name in names:
+                    answer = await client.fetch(f"https://{name}:{port}/")
+                    if answer.outcome is not Outcome.OK:
+                        assert answer.outcome is Outcome.TLS_FAILED
+                        resumed.append(None)
+
+    run(main())
+    return resumed
+
+
+@pytest.mark.both_loops
+def test_a_host_met_again_takes_its_ticket_back(run: Run[None], certificates: Certificates) -> None:
+    assert ask_in_turn(run, certificates, ["one.example"] * 3) == [False, True, True]
+
+
+@pytest.mark.both_loops
+def test_a_ticket_is_shown_to_no_other_name(run: Run[None], certificates: Certificates) -> None:
+    names = ["one.example", "two.example", "three.example", "two.example"]
+    assert ask_in_turn(run, certificates, names) == [False, False, None, True]
+
+
+def test_certificates_are_asked_for_again_when_a_ticket_is_old(
+    run: Run[None], certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "TICKET_S", -1.0)
+    assert ask_in_turn(run, certificates, ["one.example"] * 2) == [False, False]
+
+
+def test_only_so_many_hosts_are_remembered(
+    run: Run[None], certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "HOSTS_REMEMBERED", 1)
+    names = ["one.example", "two.example", "two.example", "one.example"]
+    assert ask_in_turn(run, certificates, names) == [False, False, True, False]
+
+
+def test_we_trust_no_more_than_python_does_by_default() -> None:
+    ours, default = tls.trusting(None), ssl.create_default_context()
+    for setting in ("verify_mode", "check_hostname", "verify_flags", "options", "minimum_version", "protocol"):
+        assert getattr(ours, setting) == getattr(default, setting), setting
+    assert ours.get_ca_certs() == default.get_ca_certs()

@@ -173,3 +173,52 @@ def test_a_connection_the_server_closed_while_idle_is_not_held_against_the_url(r
             return [first, second]
 
     assert [answer.outcome for answer in run(main())] == [Outcome.OK, Outcome.OK]
+
+
+def test_a_kept_connection_that_is_cut_when_used_again_is_replaced_at_once(run: Run[list[Answer]]) -> None:
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if seen.path == "/2" and seen.connection == 1:
+            writer.transport.abort()
+            return
+        writer.write(plain(200, body=b"x"))
+        await writer.drain()
+
+    async def main() -> list[Answer]:
+        spec = WebSpec(allow_networks=LOOPBACK, attempts=1)
+        async with serve(handler) as site, GuardedClient(spec) as client:
+            return [await client.fetch_prefix(site.url(path), more=lambda _, __: None) for path in ("/1", "/2")]
+
+    answers = run(main())
+    assert [(answer.outcome, answer.requests) for answer in answers] == [(Outcome.OK, 1), (Outcome.OK, 2)]
+
+
+def test_what_comes_before_the_answer_is_not_the_answer(run: Run[Answer]) -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+    async def main() -> Answer:
+        async with serve(always(early + early + plain(200, body=b"late"))) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url())
+
+    answer = run(main())
+    assert (answer.http_status, answer.body) == (200, b"late")
+
+
+def test_a_proxy_is_told_the_password_of_the_environment_and_nobody_else_is(
+    run: Run[list[Seen]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> list[Seen]:
+        async with (
+            serve(always(plain(200, body=b"proxy"))) as proxy,
+            serve(always(plain(200)), addresses=("127.0.0.2",)) as site,
+        ):
+            monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "127.0.0.2")
+            spec = WebSpec(allow_networks=LOOPBACK, trust_environment_proxies=True)
+            async with GuardedClient(spec) as client:
+                for _ in range(2):
+                    await client.fetch(site.url("/x", host="127.0.0.3"))
+                await client.fetch(site.url("/x", host="127.0.0.2"))
+            return [*proxy.seen, *site.seen]
+
+    told = [request.header("Proxy-Authorization") for request in run(main())]
+    assert told == ["Basic bWU6c2VjcmV0", "Basic bWU6c2VjcmV0", None]
