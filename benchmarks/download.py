@@ -1,9 +1,9 @@
 """Downloading images into webdataset shards: img2dataset, ours, and the limit, on the same images from the same server.
 
-``python -m benchmarks.download [--quick] [--json FILE]``. A server process of its own serves web-like JPEGs (median a
-few hundred KB) from memory. Each contender runs alone, in fresh processes; the clock runs from the first shard's start
-to the last one's end, so that nobody's imports count. Processor time and memory are those of the whole process tree,
-less what the same command takes for a single image.
+``python -m benchmarks.download [--quick] [--only WORDS] [--json FILE]``. A server process of its own serves web-like
+JPEGs (median a few hundred KB) from memory. Each contender runs alone, in fresh processes; the clock runs from the
+first shard's start to the last one's end, so that nobody's imports count. Processor time and memory are those of the
+whole process tree, less what the same command takes for a single image.
 """
 
 import argparse
@@ -361,6 +361,7 @@ def main() -> None:
     """Run the comparison."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="fewer images, within a minute")
+    arguments.add_argument("--only", default="", help="those whose name holds these words, such as 'max side'")
     arguments.add_argument("--json", type=Path, help="write the claims to this file")
     asked = arguments.parse_args()
     slow, fast = (160, 1000) if asked.quick else (1500, 8000)
@@ -377,6 +378,7 @@ def main() -> None:
     everyone = [tuned, ours, limit, shrunk, ours_shrunk, late]
     if not asked.quick:
         everyone += [readme, blind, alone, tuned_late]
+    everyone = [contender for contender in everyone if asked.only in contender.name]
 
     with server() as (port, median, mean):
         print(f"{CORES} cores; JPEGs of {median / 1e3:.0f} KB in the median, {mean / 1e3:.0f} KB in the mean\n")
