@@ -5,6 +5,7 @@ for ever. Polars starts one when it is imported, so it and our own modules, whic
 """
 
 import contextlib
+import gc
 
 import dagster._grpc.impl  # noqa: F401 (where a run begins)
 
@@ -15,3 +16,7 @@ with contextlib.suppress(ImportError):  # only where it was asked for is it inst
     import dagster_postgres.storage  # noqa: F401
 
 gx_engine.load()
+
+# What is there by now stays: a run need not look for garbage in it, nor copy it to do so.
+gc.collect()
+gc.freeze()

@@ -96,7 +96,7 @@ def test_a_backfill_survives_a_power_cut_in_the_middle(
 def _look_sooner(home: Home) -> None:
     settings = home.dagster_home / "dagster.yaml"
     text = settings.read_text()
-    sooner = {"start_timeout_seconds: 180": "start_timeout_seconds: 90", "seconds: 30": "seconds: 2"}
+    sooner = {"start_timeout_seconds: 180": "start_timeout_seconds: 45", "seconds: 30": "seconds: 2"}
     for setting, quick in sooner.items():
         assert setting in text
         text = text.replace(setting, quick)

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -8,8 +9,10 @@ import pytest
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.probes.schema import PROBE_SCHEMA
+from laion_assets.statistics import publish
 from laion_assets.statistics.assets import statistics_assets
 from laion_assets.statistics.document import Statistics
+from laion_assets.statistics.figure import PANELS
 from laion_assets.statistics.spec import RequirementSpec
 from laion_assets_tests.statistics.populations import draw, population, probe, profiles
 
@@ -51,6 +54,14 @@ def materialise(folder: Path, *, declared_only: bool = False) -> dg.ExecuteInPro
 
 def materialisation(run: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
     return run.asset_materializations_for_node("laion_hr__resolution_statistics")[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_panels() -> Iterator[None]:
+    """Reports with two of the eight panels: drawing all takes longer than the rest, and all are drawn elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "PANELS", {name: PANELS[name] for name in ("classes", "anomaly")})
+        yield
 
 
 @pytest.fixture(scope="module")
