@@ -20,7 +20,7 @@ dev: $(STAMP)
 	@$(BIN)/laion-assets dev --port $(PORT) $(if $(SOURCE),--source "$(SOURCE)")
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 setup: $(STAMP)
 
