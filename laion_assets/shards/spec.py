@@ -43,8 +43,8 @@ class ResizeSpec(BaseModel):
     encode_quality: int = Field(default=95, ge=0, le=100, description="Quality; for png the compression, 0 to 9.")
     exact: bool = Field(
         default=False,
-        description="Average pixels exactly as img2dataset does, at twice the processor time; else as close to an "
-        "ideal filter to within 1.5 dB, with JPEGs of twice the wanted size or more decoded at half of theirs.",
+        description="Average pixels exactly as img2dataset does, at 1.5 times the processor time; else to within what "
+        "encoding changes anyway.",
     )
     skip_reencode: bool = Field(default=True, description="Keep the bytes of an image that need not be changed.")
 

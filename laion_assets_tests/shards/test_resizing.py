@@ -61,7 +61,7 @@ def decibels(one: Pixels, other: Pixels) -> float:
     return float(10 * np.log10(255**2 / max(((one - other) ** 2).mean(), 1e-9)))
 
 
-SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (3001, 1999), (2049, 1003), (5000, 3)]
+SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (3001, 1999)]
 
 
 @pytest.mark.parametrize("mode", ["keep_ratio_largest", "keep_ratio", "center_crop"])
@@ -69,53 +69,21 @@ SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (3001, 1999), (
 def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: int) -> None:
     theirs, ours = both(encoded(picture(width, height)), mode, 1024)
     assert ours[1:] == theirs[1:]
-    assert decibels(pixels(theirs), pixels(ours)) > 36.5  # of lines this sharp, encoding keeps 28 to 34 dB
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5  # of lines this sharp, encoding keeps 28 to 34 dB
 
 
-# From where halves begin over where each way to shrink them does to where OpenCV shrinks them.
-HALVED_SIZES = [(2050, 1500), (2760, 2001), (2800, 1999), (3650, 2401), (4000, 1500), (4200, 1500), (8300, 2001)]
-
-
-@pytest.mark.parametrize(("width", "height"), [*SIZES[:5], (1750, 1300), *HALVED_SIZES])
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (4000, 1500), (4200, 1500)])
 def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(width: int, height: int) -> None:
     body = encoded(photograph(width, height))
     theirs, ours = both(body, "keep_ratio_largest", 1024)
     whole = Image.open(io.BytesIO(body)).convert("RGB")
     resized = whole.resize((ours[1] or 0, ours[2] or 0), Image.Resampling.LANCZOS)
     ideal = np.asarray(resized, dtype=np.float64)[:, :, ::-1]
-    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 1.5
+    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 1.2
     averaged = cv2.resize(np.asarray(whole)[:, :, ::-1], resized.size, interpolation=cv2.INTER_AREA)
     by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
     by_both = decibels(pixels(ours), averaged.astype(np.float64))
-    assert by_both > by_encoding - 4.2  # two equal and independent errors make 3 dB
-
-
-@pytest.mark.parametrize(
-    ("body", "halved"),
-    [
-        (encoded(picture(2048, 1400)), True),
-        (encoded(picture(2048, 1400), progressive=True), True),
-        (encoded(picture(2047, 1400)), False),
-        (encoded(picture(2048, 1400), "PNG"), False),
-    ],
-    ids=["jpeg", "progressive", "too small", "png"],
-)
-def test_a_jpeg_of_at_least_twice_the_size_is_decoded_at_half_its_size(
-    body: bytes,
-    halved: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    decode, shapes = cv2.imdecode, []
-
-    def watched(*arguments: object) -> object:
-        decoded = decode(*arguments)  # type: ignore[call-overload]
-        shapes.append(decoded.shape[:2])
-        return decoded
-
-    monkeypatch.setattr(cv2, "imdecode", watched)
-    resized = QuickResizer(1024, "keep_ratio_largest", True)(io.BytesIO(body))  # noqa: FBT003
-    assert resized[5] is None
-    assert [high <= 700 for high, _ in shapes] == [halved]
+    assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
 
 
 @pytest.mark.parametrize(
@@ -125,20 +93,18 @@ def test_a_jpeg_of_at_least_twice_the_size_is_decoded_at_half_its_size(
         encoded(picture(1600, 1200).convert("I;16"), "PNG"),
         encoded(picture(600, 400)),
         encoded(picture(1600, 1200))[:2000],
-        encoded(picture(2400, 1800))[:-2000],
         b"no image",
     ],
-    ids=["alpha", "16 bits", "small", "cut off", "large and cut off", "no image"],
+    ids=["alpha", "16 bits", "small", "cut off", "no image"],
 )
 def test_everything_else_goes_its_usual_way(body: bytes) -> None:
     theirs, ours = both(body, "keep_ratio_largest", 1024)
     assert ours == theirs
 
 
-@pytest.mark.parametrize("width", [1600, 2400])
 @pytest.mark.parametrize("how", ["L", "CMYK", "PNG", "WEBP"])
-def test_other_colours_and_formats_shrink_as_well(how: str, width: int) -> None:
-    image = picture(width, width * 3 // 4)
+def test_other_colours_and_formats_shrink_as_well(how: str) -> None:
+    image = picture(1600, 1200)
     body = encoded(image, how) if how in ("PNG", "WEBP") else encoded(image.convert(how))
     theirs, ours = both(body, "keep_ratio_largest", 1024)
     assert ours[1:] == theirs[1:]
@@ -151,10 +117,9 @@ def test_borders_are_img2datasets() -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize("width", [1600, 2400])
-def test_the_stored_size_counts_whatever_exif_says_about_turning(width: int) -> None:
-    image = picture(width, width * 3 // 4)
+def test_the_stored_size_counts_whatever_exif_says_about_turning() -> None:
+    image = picture(1600, 1200)
     exif = image.getexif()
     exif[0x0112] = 6
     theirs, ours = both(encoded(image, exif=exif.tobytes()), "keep_ratio_largest", 1024)
-    assert ours[1:] == theirs[1:] == (1024, 768, width, width * 3 // 4, None)
+    assert ours[1:] == theirs[1:] == (1024, 768, 1600, 1200, None)
