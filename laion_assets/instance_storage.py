@@ -11,9 +11,14 @@ from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
 
 POSTGRES_VARIABLE = "LAION_ASSETS_POSTGRES"
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
+_RECYCLED_S = 3600
 
 
 class InstanceStorageError(ValueError):
@@ -62,4 +67,29 @@ def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
         ) from None
     # Without a driver in its name the address means psycopg 3 to newer SQLAlchemy; dagster-postgres brings psycopg 2.
     driven = f"postgresql+psycopg2://{address}"
-    return DagsterPostgresStorage(driven, should_autocreate_tables=True, inst_data=inst_data)
+    storage = DagsterPostgresStorage(driven, should_autocreate_tables=True, inst_data=inst_data)
+    _hold_connections(storage)
+    return storage
+
+
+def _hold_connections(storage: DagsterStorage) -> None:
+    """Keep a connection of each storage open, as Dagster does in its webserver only.
+
+    Elsewhere it connects anew for whatever it asks or writes: a hundred times and more in a run, and each time both
+    sides work out the password's proof. A connection that has died, as when the server was restarted, is noticed
+    before it is used, and replaced.
+    """
+    for one in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
+        # As without a pool, there is no limit to connections at a time and none to the time that a statement takes.
+        one.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLED_S, max_overflow=-1)
+
+
+# Of every pool, since Dagster does not show us its own.
+@event.listens_for(QueuePool, "checkout")
+def _ask_whether_alive(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+    except Exception as error:
+        raise DisconnectionError from error

@@ -19,6 +19,8 @@ class TlsContext(ssl.SSLContext):
 
     def __init__(self, _protocol: int) -> None:
         super().__init__()
+        self.system_authorities_unread = False
+        """Whether the system's authorities are trusted but were not read yet; that takes longer than many a probe."""
         self._sessions: OrderedDict[str, tuple[ssl.SSLSession, float]] = OrderedDict()
         """By host, with the time until which it is used."""
 
@@ -31,6 +33,9 @@ class TlsContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """As SSLContext's; event loops call it for every connection."""
+        if self.system_authorities_unread:
+            self.load_default_certs(ssl.Purpose.SERVER_AUTH)
+            self.system_authorities_unread = False
         if session is None and isinstance(server_hostname, str) and self.knows(server_hostname):
             session, until = self._sessions[server_hostname]
             if time.monotonic() > until:
@@ -62,7 +67,7 @@ def trusting(ca_file: str | None) -> TlsContext:
     if sys.version_info >= (3, 13):
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     if ca_file is None:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        context.system_authorities_unread = True
     else:
         try:
             context.load_verify_locations(ca_file)

@@ -47,14 +47,33 @@ class Postgres:
 
     def database(self) -> str:
         """The address of a new, empty database."""
+        name = f"dagster_{next(_names)}"
+        self._asked(f"CREATE DATABASE {name}")
+        return self._address(name)
+
+    def connected(self, address: str) -> set[int]:
+        """The processes that serve the connections to a database."""
+        return {pid for (pid,) in self._asked(f"SELECT pid {_connections_to(address)}")}
+
+    def disconnect(self, address: str) -> None:
+        """End all connections to a database, as the server does when it is restarted."""
+        self._asked(f"SELECT pg_terminate_backend(pid) {_connections_to(address)}")
+
+    def _asked(self, statement: str) -> list[tuple[int]]:
         import psycopg2  # type: ignore[import-untyped]
 
-        name = f"dagster_{next(_names)}"
-        connection = psycopg2.connect(f"postgresql://dagster:{PASSWORD}@127.0.0.1:{self.port}/postgres")
+        connection = psycopg2.connect(self._address("postgres"))
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def _address(self, name: str) -> str:
         return f"postgresql://dagster:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+
+def _connections_to(address: str) -> str:
+    return f"FROM pg_stat_activity WHERE datname = '{address.rpartition('/')[2]}'"
 
 
 @contextlib.contextmanager

@@ -50,6 +50,23 @@ def test_one_variable_puts_runs_events_and_schedules_into_postgresql(
     assert not (home.dagster_home / "history").exists()
 
 
+@pytest.mark.usefixtures("home")
+def test_connections_are_kept_and_those_that_died_replaced(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = server.database()
+    monkeypatch.setenv(POSTGRES_VARIABLE, address)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("parts", ["p0"])
+        kept = server.connected(address)
+        assert kept
+        for _ in range(5):
+            assert instance.has_dynamic_partition("parts", "p0")
+        assert server.connected(address) == kept
+        server.disconnect(address)
+        assert instance.get_dynamic_partitions("parts") == ["p0"]
+        assert instance.get_runs() == []
+        assert not server.connected(address) & kept
+
+
 def test_a_backfill_survives_a_power_cut_in_the_middle(
     server: Postgres, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

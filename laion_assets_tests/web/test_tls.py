@@ -200,4 +200,5 @@ def test_we_trust_no_more_than_python_does_by_default() -> None:
     ours, default = tls.trusting(None), ssl.create_default_context()
     for setting in ("verify_mode", "check_hostname", "verify_flags", "options", "minimum_version", "protocol"):
         assert getattr(ours, setting) == getattr(default, setting), setting
+    ours.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="one.example")
     assert ours.get_ca_certs() == default.get_ca_certs()
