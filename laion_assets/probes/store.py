@@ -20,7 +20,9 @@ FOLDER = "kept_probes"
 
 # Opening a segment costs about as much as reading 10,000 rows of it.
 _MAX_SEGMENTS = 64
-_TRIES = 10
+# Compacting deletes that many files one by one, and what is listed meanwhile is gone when it is read.
+_COMPACTED_S = 60.0
+_PAUSE_S = 0.02
 
 
 @dataclass
@@ -44,15 +46,16 @@ class ProbeStore:
 
     def newest(self) -> pl.DataFrame:
         """The newest result of every URL, one row each."""
-        for _ in range(_TRIES):
+        deadline = time.monotonic() + _COMPACTED_S
+        while True:
             segments = self._segments()
             try:
                 return self._newest_of(segments)
             except (OSError, LakeError, pl.exceptions.PolarsError):
                 # Another run compacted between our listing and our reading: what is listed now is not what was.
-                if all(self.lake.exists(self._uri(name)) for name in segments):
+                if time.monotonic() > deadline or all(self.lake.exists(self._uri(name)) for name in segments):
                     raise
-        return self._newest_of(self._segments())
+                time.sleep(_PAUSE_S)
 
     def append(self, results: pl.DataFrame) -> None:
         """Keep more results; when this returns they survive a kill."""

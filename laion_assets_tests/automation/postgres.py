@@ -48,18 +48,19 @@ class Postgres:
     def database(self) -> str:
         """The address of a new, empty database."""
         name = f"dagster_{next(_names)}"
-        self._asked(f"CREATE DATABASE {name}")
+        self.asked(f"CREATE DATABASE {name}")
         return self._address(name)
 
     def connected(self, address: str) -> set[int]:
         """The processes that serve the connections to a database."""
-        return {pid for (pid,) in self._asked(f"SELECT pid {_connections_to(address)}")}
+        return {pid for (pid,) in self.asked(f"SELECT pid {_connections_to(address)}")}
 
     def disconnect(self, address: str) -> None:
         """End all connections to a database, as the server does when it is restarted."""
-        self._asked(f"SELECT pg_terminate_backend(pid) {_connections_to(address)}")
+        self.asked(f"SELECT pg_terminate_backend(pid) {_connections_to(address)}")
 
-    def _asked(self, statement: str) -> list[tuple[int]]:
+    def asked(self, statement: str) -> list[tuple[int]]:
+        """What the server answers to a statement."""
         import psycopg2  # type: ignore[import-untyped]
 
         connection = psycopg2.connect(self._address("postgres"))
@@ -100,8 +101,9 @@ def postgres(programs: Path) -> Iterator[Postgres]:
             subprocess.Popen([*server, *quick], stdout=log, stderr=log, user=user, cwd=folder) as process,
         ):
             try:
-                _wait(port, process, folder / "log")
-                yield Postgres(port)
+                running = Postgres(port)
+                _wait(running, process, folder / "log")
+                yield running
             finally:
                 process.terminate()
                 try:
@@ -116,10 +118,14 @@ def _run(command: Sequence[str], user: str | None, folder: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(server: Postgres, process: subprocess.Popen[bytes], log: Path) -> None:
+    import psycopg2
+
     for _ in range(READY_S * 10):
         assert process.poll() is None, log.read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        # It takes connections before it is ready for them, and refuses them then.
+        with contextlib.suppress(psycopg2.OperationalError):
+            server.asked("SELECT 1")
             return
         time.sleep(0.1)
     raise AssertionError(log.read_text())

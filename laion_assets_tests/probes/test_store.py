@@ -1,6 +1,8 @@
 """What was learned survives: kills, other runs, and its own housekeeping."""
 
+import itertools
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -86,6 +88,22 @@ def test_forgotten_results_are_gone_and_others_are_not(store: ProbeStore) -> Non
     store.append(results("b", "c", after_s=1))
     store.forget(pl.Series(["b", "unknown"]))
     assert outcomes(store) == {"a": "ok", "c": "ok"}
+
+
+def test_reading_waits_for_another_run_that_deletes_what_it_replaced(
+    store: ProbeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as one file after the other is gone between being listed and being read."""
+    store.append(results("a"))
+    names, left = Lake.list_names, iter(range(30))
+
+    def with_one_that_goes(lake: Lake, key: Sequence[str], ending: str) -> list[str]:
+        gone = [f"{number}.parquet" for number in itertools.islice(left, 1)]
+        return [*names(lake, key, ending), *gone]
+
+    monkeypatch.setattr(Lake, "list_names", with_one_that_goes)
+    assert store.newest()["url"].to_list() == ["a"]
+    assert next(left, None) is None
 
 
 def test_runs_side_by_side_lose_nothing(store: ProbeStore) -> None:
