@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -213,7 +214,7 @@ def leave(ui: str, page: Page) -> None:
 
 
 def runs(ui: str) -> list[Mapping[str, str]]:
-    """Id, job, part and status of every run so far, the newest first."""
+    """Id, job, status, part and backfill of every run so far, the newest first."""
     query = "{ runsOrError { ... on Runs { results { id status jobName tags { key value } } } } }"
     request = urllib.request.Request(  # noqa: S310 (ours)
         f"{ui}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
@@ -225,7 +226,10 @@ def runs(ui: str) -> list[Mapping[str, str]]:
             "id": run["id"],
             "job": run["jobName"],
             "status": run["status"],
-            "part": next((tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition"), ""),
+            **{
+                name: next((tag["value"] for tag in run["tags"] if tag["key"] == f"dagster/{key}"), "")
+                for name, key in (("part", "partition"), ("backfill", "backfill"))
+            },
         }
         for run in found
     ]
@@ -251,7 +255,7 @@ def launch(ui: str, page: Page, choice: str, chosen: int) -> None:
     page.get_by_role("button", name="Materialize all").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name=choice, exact=True).click()
-    expect(dialog.get_by_text(f"{chosen} partitions")).to_be_visible()
+    expect(dialog.get_by_text(f"{chosen} partition{'' if chosen == 1 else 's'}", exact=True)).to_be_visible()
     dialog.get_by_role("button", name="Launch").click()
     expect(dialog).not_to_be_visible()
     leave(ui, page)
@@ -313,22 +317,39 @@ def test_a_run_that_is_terminated_half_way_leaves_no_half_part(
 
 
 @live
-def test_what_was_terminated_and_what_was_mended_is_made_by_launching_it_again(
+def test_a_backfill_that_is_cancelled_ends_its_runs_and_keeps_what_is_made(
+    ui: str, page: Page, home: Home, publisher: Publisher
+) -> None:
+    publisher.files[f"/{BROKEN}.parquet"] = publisher.files[f"/{GOOD}.parquet"]
+    launch(ui, page, "Failed and missing", 2)
+    under_way = {(BROKEN, "SUCCESS"), (SLOW, "STARTED")}
+    found = wait_until(ui, lambda found: under_way == {(run["part"], run["status"]) for run in found[: -len(PARTS)]})
+    raw = home.lake / "laion_hr" / "raw_metadata"
+    visit(page, f"{ui}/runs/b/{found[0]['backfill']}")
+    page.get_by_role("button", name="expand_more").click()
+    page.get_by_role("menuitem", name="Cancel backfill").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel backfill").click()
+    # Its daemon looks twice a minute, so the last word on the backfill may come later than on its runs.
+    expect(page.get_by_text(re.compile(r"^Cancel(ing|ed)$")).first).to_be_visible()
+    leave(ui, page)
+    newest = {run["part"]: run["status"] for run in ended(ui, len(PARTS) + 2)[:2]}
+    assert newest == {BROKEN: "SUCCESS", SLOW: "CANCELED"}
+    assert {path.name for path in raw.glob("*.parquet")} == {f"{part}.parquet" for part in (GOOD, HOSTILE, BROKEN)}
+
+
+@live
+def test_what_was_cancelled_is_made_by_launching_it_again(
     ui: str, page: Page, home: Home, publisher: Publisher
 ) -> None:
     publisher.bytes_per_s = None
-    publisher.files[f"/{BROKEN}.parquet"] = publisher.files[f"/{GOOD}.parquet"]
-    launch(ui, page, "Failed and missing", 2)
-    newest = ended(ui, len(PARTS) + 2)[:2]
-    assert {(run["job"], run["part"], run["status"]) for run in newest} == {
-        ("laion_hr_parts", BROKEN, "SUCCESS"),
-        ("laion_hr_parts", SLOW, "SUCCESS"),
-    }
+    launch(ui, page, "Failed and missing", 1)
+    newest = ended(ui, len(PARTS) + 3)[0]
+    assert (newest["job"], newest["part"], newest["status"]) == ("laion_hr_parts", SLOW, "SUCCESS")
     visit(page, f"{ui}/assets/laion_hr/vlm_1024/rows?view=partitions")
     expect(page.get_by_text(f"Materialized ({len(PARTS)})").first).to_be_visible()
 
     whole = publisher.files[f"/{SLOW}.parquet"]
-    [_, rest] = [seen for seen in publisher.gets() if seen.path == f"/{SLOW}.parquet"]
+    [_, _, rest] = [seen for seen in publisher.gets() if seen.path == f"/{SLOW}.parquet"]
     assert 0 < rest.body_bytes < len(whole), "it goes on where it ended"
     assert (home.lake / "laion_hr" / "raw_metadata" / f"{SLOW}.parquet").read_bytes() == whole
 
@@ -337,9 +358,9 @@ def test_what_was_terminated_and_what_was_mended_is_made_by_launching_it_again(
 def test_the_analysis_runs_from_its_job(ui: str, page: Page) -> None:
     visit(page, f"{ui}/locations/laion_assets/jobs/laion_hr_analysis")
     page.get_by_role("button", name="Materialize all").click()
-    wait_until(ui, lambda found: len(found) == len(PARTS) + 3)
+    wait_until(ui, lambda found: len(found) == len(PARTS) + 4)
     leave(ui, page)
-    newest = ended(ui, len(PARTS) + 3)[0]
+    newest = ended(ui, len(PARTS) + 4)[0]
     assert (newest["job"], newest["status"]) == ("laion_hr_analysis", "SUCCESS")
 
 

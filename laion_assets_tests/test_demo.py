@@ -62,6 +62,13 @@ def manifest(folder: Path) -> dict[str, object]:
     return read
 
 
+def rows_of_shards(folder: Path) -> pl.DataFrame:
+    """Every row in the books of the shards."""
+    return pl.concat(
+        [pl.read_parquet(path) for path in sorted(folder.glob("lake/laion_hr/vlm_1024/shards/*/*.parquet"))]
+    )
+
+
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo")
@@ -112,7 +119,7 @@ def test_every_planned_row_is_in_the_shards_books_and_every_image_in_a_tar(
 ) -> None:
     folder, _ = first_run
     shards = folder / "lake/laion_hr/vlm_1024/shards"
-    rows = pl.concat([pl.read_parquet(path) for path in sorted(shards.glob("*/*.parquet"))])
+    rows = rows_of_shards(folder)
     told = manifest(folder)
     assert rows.height == told["rows"]
     assert rows["outcome"].null_count() == 0
@@ -190,6 +197,11 @@ def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
     for stage in STAGES:
         assert stopped_during(stage, tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
     demo(tmp_path)
+    both = rows_of_shards(tmp_path).join(rows_of_shards(folder), on="key", how="full", suffix="_undisturbed")
+    other = both.filter(pl.col("outcome").ne_missing(pl.col("outcome_undisturbed")))
+    assert (
+        other.select("url", "outcome", "error_message", "outcome_undisturbed", "error_message_undisturbed").rows() == []
+    )
     assert manifest(tmp_path) == manifest(folder)
     with unchanged_environment():
         Home(tmp_path).enter()
