@@ -6,38 +6,28 @@ README shows are left in the folder of that name.
 
 import contextlib
 import io
-import json
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 import pytest
-from playwright.sync_api import Locator, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwright
 
 from laion_assets.home import Home
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.spec import SandboxSpec
+from laion_assets_tests.dagster_ui import ENDED, RUN_S, Watched, ended, launch, leave, runs, visit, wait_until
+from laion_assets_tests.dev import dev
 from laion_assets_tests.sources.publisher import Publisher, serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = os.environ.get("LAION_ASSETS_PICTURES")
 GOOD, HOSTILE, BROKEN, SLOW = PARTS = ("part-00000", "part-00001", "part-00002", "part-00003")
 SCREEN: ViewportSize = {"width": 1600, "height": 1000}
-ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-READY_S = 120
-RUN_S = 180
-# A page is drawn once a dozen requests were answered, by a machine that also runs the runs.
-expect.set_options(timeout=60_000)
 # What a stranger may write into a caption or a URL in the hope that someone's browser believes it.
 MARKUP = "<img src=http://evil.test/x onerror=alert(1)> ![x](http://evil.test/y.png) [click](javascript:alert(1)) "
 # Without these a browser looks up its maker's hosts at every start.
@@ -52,12 +42,6 @@ QUIET = (
 )
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium: apt-get install chromium")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def publish(made: Path, publisher: Publisher) -> None:
@@ -110,71 +94,24 @@ def ui(home: Home, publisher: Publisher) -> Iterator[str]:
     """The address of a UI on the demo's home, or on what is published with a sandbox's web behind its links."""
     log = home.folder / "dev.log"
     if PICTURES:
-        with served(["--home", "demo"], dict(os.environ), log) as address:
+        with opened(Home(Path("demo")), [], os.environ, log) as address:
             yield address
         return
     spec = SandboxSpec(parts=len(PARTS), rows_per_part=300, port=0)
     with start_sandbox(spec, cache=home.sandbox_cache) as sandbox:
         publish(home.sandbox_cache, publisher)
-        arguments = ["--home", str(home.folder), "--source", f"{publisher.url}/part-{{00000..00003}}.parquet"]
-        with served(arguments, {**os.environ, **sandbox.environment}, log) as address:
+        source = ["--source", f"{publisher.url}/part-{{00000..00003}}.parquet"]
+        with opened(home, source, {**os.environ, **sandbox.environment}, log) as address:
             yield address
 
 
 @contextlib.contextmanager
-def served(arguments: list[str], variables: Mapping[str, str], log: Path) -> Iterator[str]:
-    """The address of the UI that the command opens, until the block ends."""
-    port = free_port()
-    command = [str(Path(sys.executable).parent / "laion-assets"), "dev", "--port", str(port), *arguments]
-    with log.open("wb") as out, subprocess.Popen(command, env=variables, stdout=out, stderr=out) as process:
-        address = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(READY_S * 2):
-                try:
-                    urllib.request.urlopen(f"{address}/server_info", timeout=2).close()  # noqa: S310 (ours)
-                    break
-                except OSError:
-                    assert process.poll() is None, log.read_text()
-                    time.sleep(0.5)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+def opened(home: Home, arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> Iterator[str]:
+    """The address of the UI, which is ended as a service is; nothing went wrong in it."""
+    with dev(home, arguments, variables, log, end=signal.SIGTERM) as running:
+        running.wait_until(lambda: running.answers)
+        yield running.address
     assert "Traceback" not in log.read_text()
-
-
-@dataclass
-class Watched:
-    """A page, and what it did that it should not have done."""
-
-    page: Page
-    elsewhere: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    alerts: list[str] = field(default_factory=list)
-    under_way: set[Request] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        """Begin to watch."""
-        on = self.page.on
-        on("request", lambda request: None if _is_ours(request.url) else self.elsewhere.append(request.url))
-        on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        on("dialog", lambda dialog: self.alerts.append(dialog.message))
-        on("request", self._began)
-        on("requestfinished", self._ended)
-        on("requestfailed", self._ended)
-
-    def _began(self, request: Request) -> None:
-        self.under_way.add(request)
-
-    def _ended(self, request: Request) -> None:
-        self.under_way.discard(request)
-
-    def wait_until_quiet(self) -> None:
-        """Until nothing has been asked for half a second."""
-        calm = 0
-        while calm < 5:
-            self.page.wait_for_timeout(100)
-            calm = 0 if self.under_way else calm + 1
 
 
 @pytest.fixture(scope="module")
@@ -196,73 +133,6 @@ def page(watched: Watched) -> Iterator[Page]:
     assert watched.alerts == []
     assert watched.elsewhere == []
     assert watched.errors == []
-
-
-def visit(page: Page, address: str) -> None:
-    """Go to a page of the UI, from another one as its own links do: without loading all scripts anew."""
-    if page.url == "about:blank":
-        page.goto(address)
-    else:
-        page.evaluate(
-            "address => { history.pushState({}, '', address); dispatchEvent(new PopStateEvent('popstate')) }", address
-        )
-
-
-def leave(ui: str, page: Page) -> None:
-    """Go where nothing moves: pages that follow runs ask and draw all the time, and slow down what is waited for."""
-    visit(page, f"{ui}/deployment/config")
-
-
-def runs(ui: str) -> list[Mapping[str, str]]:
-    """Id, job, status, part and backfill of every run so far, the newest first."""
-    query = "{ runsOrError { ... on Runs { results { id status jobName tags { key value } } } } }"
-    request = urllib.request.Request(  # noqa: S310 (ours)
-        f"{ui}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 (ours)
-        found = json.load(answer)["data"]["runsOrError"]["results"]
-    return [
-        {
-            "id": run["id"],
-            "job": run["jobName"],
-            "status": run["status"],
-            **{
-                name: next((tag["value"] for tag in run["tags"] if tag["key"] == f"dagster/{key}"), "")
-                for name, key in (("part", "partition"), ("backfill", "backfill"))
-            },
-        }
-        for run in found
-    ]
-
-
-def wait_until(ui: str, happened: Callable[[list[Mapping[str, str]]], bool]) -> list[Mapping[str, str]]:
-    """The runs once they are as they should be."""
-    deadline = time.monotonic() + RUN_S
-    while not happened(found := runs(ui)):
-        assert time.monotonic() < deadline, found
-        time.sleep(1)
-    return found
-
-
-def ended(ui: str, count: int) -> list[Mapping[str, str]]:
-    """The runs once there are so many of them and all have ended."""
-    return wait_until(ui, lambda found: len(found) == count and {run["status"] for run in found} <= ENDED)
-
-
-def launch(ui: str, page: Page, choice: str, chosen: int) -> None:
-    """Start a backfill of parts with the buttons of their job."""
-    visit(page, f"{ui}/locations/laion_assets/jobs/laion_hr_parts")
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name=choice, exact=True).click()
-    expect(dialog.get_by_text(f"{chosen} partition{'' if chosen == 1 else 's'}", exact=True)).to_be_visible()
-    dialog.get_by_role("button", name="Launch").click()
-    expect(dialog).not_to_be_visible()
-    leave(ui, page)
-
-
-def _is_ours(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
 
 
 def _picture(page: Page, name: str) -> None:

@@ -1,6 +1,5 @@
 """The whole chain over real HTTP, as `make demo` runs it, on a smaller sandbox."""
 
-import contextlib
 import io
 import json
 import os
@@ -10,8 +9,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import polars as pl
@@ -37,20 +36,10 @@ STAGES = {
 }
 
 
-@contextlib.contextmanager
-def unchanged_environment() -> Iterator[None]:
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
 def demo(folder: Path) -> str:
     """Run the demo in this process and return what it printed."""
     printed = io.StringIO()
-    with unchanged_environment():
+    with mock.patch.dict(os.environ):
         code = run_demo(Home(folder), Console(file=printed, width=160), spec=SPEC)
     assert code == 0, printed.getvalue()
     return printed.getvalue()
@@ -203,7 +192,7 @@ def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(
         other.select("url", "outcome", "error_message", "outcome_undisturbed", "error_message_undisturbed").rows() == []
     )
     assert manifest(tmp_path) == manifest(folder)
-    with unchanged_environment():
+    with mock.patch.dict(os.environ):
         Home(tmp_path).enter()
         with dg.DagsterInstance.get() as instance:
             unfinished = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))

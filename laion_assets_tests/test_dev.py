@@ -1,19 +1,13 @@
 """`laion-assets dev` as a user starts it, and the commands of the README in a shell beside it."""
 
-import json
 import os
 import re
 import shlex
-import signal
 import socket
 import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
@@ -23,12 +17,13 @@ from laion_assets.home import Home
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.running import RunningSandbox
 from laion_assets.sandbox.spec import SandboxSpec
+from laion_assets_tests.dagster_ui import runs
+from laion_assets_tests.dev import BIN, Dev, dev
+from laion_assets_tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
 SOURCE = "hf://datasets/laion/relaion-high-resolution"
 NOBODY = "http://127.0.0.1:9"
-READY_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -42,75 +37,22 @@ def environment(sandbox: RunningSandbox, **changed: str) -> dict[str, str]:
     return {**cleaned, **sandbox.environment, **changed}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass(frozen=True)
-class Dev:
-    """The command, running."""
-
-    process: "subprocess.Popen[str]"
-    home: Home
-    port: int
-    log: Path
-
-    def wait_until(self, happened: Callable[[], bool]) -> None:
-        """Wait for something to happen; fails with what was printed."""
-        deadline = time.monotonic() + READY_S
-        while not happened():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.2)
-
-
-@contextmanager
-def dev(home: Home, variables: Mapping[str, str], log: Path) -> Iterator[Dev]:
-    """The command on the hub, in a process group of its own as in a terminal, ended by Ctrl-C."""
-    port = free_port()
-    command = [str(BIN / "laion-assets"), "dev", "--source", SOURCE, "--home", str(home.folder), "--port", str(port)]
-    with (
-        log.open("w") as out,
-        subprocess.Popen(
-            command, env=dict(variables), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        ) as process,
-    ):
-        try:
-            yield Dev(process, home, port, log)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGINT)
-                process.wait(60)
-
-
 @pytest.fixture(scope="module")
 def ui(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """The command with its UI open; once it is interrupted, nothing answers and nothing has gone wrong."""
     folder = tmp_path_factory.mktemp("dev")
-    with dev(Home(folder / "home"), environment(sandbox), folder / "dev.log") as running:
-        running.wait_until(lambda: answers(running.port))
+    with dev(Home(folder / "home"), ["--source", SOURCE], environment(sandbox), folder / "dev.log") as running:
+        running.wait_until(lambda: running.answers)
         yield running
     assert "Traceback" not in running.log.read_text()
-    assert not answers(running.port)
-
-
-def answers(port: int) -> bool:
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2).close()
-    except OSError:
-        return False
-    return True
+    assert not running.answers
 
 
 @pytest.fixture(autouse=True)
 def unchanged_environment() -> Iterator[None]:
     """This process as it was before, whatever a command told it."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture
@@ -197,17 +139,14 @@ def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(ui: D
     assert done.returncode == 0, done.stdout + done.stderr
     assert "laion_hr_parts" in done.stdout
     # What was launched in the shell is a run in the UI.
-    query = json.dumps({"query": "{ runsOrError { ... on Runs { results { status jobName } } } }"}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{ui.port}/graphql", query, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 (ours)
-        runs = json.load(answer)["data"]["runsOrError"]["results"]
-    assert runs == [{"status": "SUCCESS", "jobName": "laion_hr_parts"}]
+    assert [(run["job"], run["status"]) for run in runs(ui.address)] == [("laion_hr_parts", "SUCCESS")]
 
 
 def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(
     ui: Dev, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
-    with dev(ui.home, environment(sandbox, HF_ENDPOINT=NOBODY), tmp_path / "dev.log") as another:
+    nobody = environment(sandbox, HF_ENDPOINT=NOBODY)
+    with dev(ui.home, ["--source", SOURCE], nobody, tmp_path / "dev.log") as another:
         # Said before the UI is started, which then is another test's business.
         another.wait_until(lambda: "Dagster UI: http" in another.log.read_text())
         assert "going on with the 2 parts" in another.log.read_text()

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -46,10 +47,8 @@ def on_sandbox(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> Runn
 
 @pytest.fixture(autouse=True)
 def unchanged_environment() -> Iterator[None]:
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture

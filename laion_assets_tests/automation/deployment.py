@@ -17,8 +17,8 @@ import polars as pl
 import psutil
 
 from laion_assets.home import PROJECT_ROOT, Home
-from laion_assets_tests.automation.postgres import free_port
 from laion_assets_tests.metadata.conftest import SOUND_ROW
+from laion_assets_tests.ports import free_port
 
 READY_S = 180
 WORKSPACE = str(PROJECT_ROOT / "workspace.yaml")

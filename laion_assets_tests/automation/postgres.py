@@ -9,26 +9,21 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from laion_assets_tests.ports import free_port
 
 PASSWORD = "a-database-password"  # noqa: S105 (that of a server that lives for one test)
 READY_S = 60
 PROGRAMS = ("initdb", "postgres", "pg_dump")
 
 _names = itertools.count()
-
-
-def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def binaries() -> Path | None:
@@ -58,8 +53,10 @@ class Postgres:
     def disconnect(self, address: str) -> None:
         """End all connections to a database, as the server does when it is restarted."""
         self.asked(f"SELECT pg_terminate_backend(pid) {_connections_to(address)}")
+        while self.connected(address):
+            time.sleep(0.01)
 
-    def asked(self, statement: str) -> list[tuple[int]]:
+    def asked(self, statement: str) -> list[tuple[Any, ...]]:
         """What the server answers to a statement."""
         import psycopg2  # type: ignore[import-untyped]
 

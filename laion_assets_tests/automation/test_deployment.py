@@ -21,8 +21,9 @@ from laion_assets.lake.lake import Lake
 from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox
 from laion_assets_tests.automation.conftest import SECRET_PATH, Chat
 from laion_assets_tests.automation.deployment import Deployment, deployment
-from laion_assets_tests.automation.postgres import PASSWORD, binaries, free_port, postgres
+from laion_assets_tests.automation.postgres import PASSWORD, binaries, postgres
 from laion_assets_tests.lake.conftest import BUCKET, s3_endpoint  # noqa: F401 (a fixture)
+from laion_assets_tests.ports import free_port
 
 PROGRAMS = binaries()
 SECRETS = {

@@ -1,3 +1,5 @@
+"""The asset of the report in Dagster: the files it writes, the same each time, and what the UI shows of them."""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
