@@ -6,6 +6,7 @@ inside the client is a ``Failure``; nothing else leaves it.
 
 import asyncio
 import errno
+import re
 import ssl
 
 import aiohttp
@@ -14,6 +15,9 @@ from aiohttp.http import HttpProcessingError
 from laion_assets.web.outcome import Outcome
 
 MAX_ERROR_CHARS = 300
+
+# How much of a body comes before a reset is chance; what is written of a row in a shard must not be.
+_AS_FAR_AS_IT_CAME = re.compile(r"received \d+ of (\d+ bytes)")
 
 
 class Failure(Exception):  # noqa: N818 - how a request ended, not an error of ours
@@ -70,7 +74,7 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
         return Failure(Outcome.TIMED_OUT, text)
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Failure(Outcome.TRUNCATED, text)
+        return Failure(Outcome.TRUNCATED, _AS_FAR_AS_IT_CAME.sub(r"received fewer than \1", text))
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return Failure(Outcome.NETWORK_UNREACHABLE, f"the proxy answered {error.status} {error.message}")
     if isinstance(error, (HttpProcessingError, aiohttp.ClientResponseError)):
