@@ -16,6 +16,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from laion_assets.sqlite_storage import SqliteStorage
+
 POSTGRES_VARIABLE = "LAION_ASSETS_POSTGRES"
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 _RECYCLED_S = 3600
@@ -49,7 +51,7 @@ class InstanceStorage(DagsterSqliteStorage):
             raise InstanceStorageError(
                 f"neither DAGSTER_HOME nor {POSTGRES_VARIABLE} is set. Set DAGSTER_HOME to the folder of dagster.yaml."
             )
-        return DagsterSqliteStorage.from_local(folder, inst_data=inst_data)
+        return SqliteStorage.from_local(folder, inst_data=inst_data)
 
 
 def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:

@@ -7,9 +7,10 @@ done, so that the next analysis there, of more rows, say, asks only for what is 
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -40,7 +41,6 @@ from laion_assets.web.outcome import Outcome
 # of the sample, so nothing is asked twice.
 PILOT_ROWS = 100
 _SOURCE_FILE = "source.txt"
-_QUIET_INSTANCE = {"telemetry": {"enabled": False}}
 
 
 class AnalysisError(RuntimeError):
@@ -133,7 +133,7 @@ def _run(
     *,
     declared_only: bool,
 ) -> Analysis:
-    with dg.DagsterInstance.local_temp(str(home.dagster_home), overrides=_QUIET_INSTANCE) as instance:
+    with dg.DagsterInstance.local_temp(str(home.dagster_home), overrides=_settings(home)) as instance:
         steps = _Steps(dataset, wanted, instance, Lake(str(home.lake)), display)
         left_out = steps.bring(listing)
         web_trouble = None if declared_only else steps.probe()
@@ -146,6 +146,15 @@ def _run(
             left_out=left_out,
             web_trouble=web_trouble,
         )
+
+
+def _settings(home: Home) -> Mapping[str, Any]:
+    """Of the instance that keeps this analysis: SQLite in its own folder, whatever the environment says of others."""
+    storage = {"base_dir": str(home.dagster_home)}
+    return {
+        "telemetry": {"enabled": False},
+        "storage": {"custom": {"module": "laion_assets.sqlite_storage", "class": "SqliteStorage", "config": storage}},
+    }
 
 
 def result_names(dataset: str) -> tuple[str, ...]:

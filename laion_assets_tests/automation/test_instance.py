@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.launcher.base import WorkerStatus
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from laion_assets.home import Home
@@ -24,7 +25,7 @@ def instance(home: Home) -> Iterator[dg.DagsterInstance]:  # noqa: ARG001 (it se
 def test_without_the_variable_everything_is_in_sqlite_in_dagster_home(instance: dg.DagsterInstance, home: Home) -> None:
     instance.add_dynamic_partitions("parts", ["p0"])
     assert (home.dagster_home / "history" / "runs" / "index.db").exists()
-    assert type(instance.run_storage).__name__ == "SqliteRunStorage"
+    assert isinstance(instance.run_storage, SqliteRunStorage)
 
 
 def test_an_address_that_is_not_postgresql_s_is_refused_without_being_told(
