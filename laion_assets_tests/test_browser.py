@@ -102,6 +102,7 @@ def ui(home: Home, publisher: Publisher) -> Iterator[str]:
         publish(home.sandbox_cache, publisher)
         source = ["--source", f"{publisher.url}/part-{{00000..00003}}.parquet"]
         with opened(home, source, {**os.environ, **sandbox.environment}, log) as address:
+            assert f"laion_hr: {len(PARTS)} parts at {publisher.url}" in log.read_text()
             yield address
 
 

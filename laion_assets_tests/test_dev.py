@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
 from laion_assets.cli import main
+from laion_assets.definitions import defs as load_definitions
+from laion_assets.dev import SOURCE_VARIABLE
 from laion_assets.home import Home
+from laion_assets.registration import datasets, register_parts
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.running import RunningSandbox
 from laion_assets.sandbox.spec import SandboxSpec
@@ -39,9 +43,16 @@ def environment(sandbox: RunningSandbox, **changed: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def ui(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    """The command with its UI open; once it is interrupted, nothing answers and nothing has gone wrong."""
+    """The UI on parts that are known and a hub that is down; once interrupted, nothing answers or has gone wrong."""
     folder = tmp_path_factory.mktemp("dev")
-    with dev(Home(folder / "home"), ["--source", SOURCE], environment(sandbox), folder / "dev.log") as running:
+    home = Home(folder / "home")
+    with mock.patch.dict(os.environ, environment(sandbox)):
+        home.enter({SOURCE_VARIABLE: SOURCE})
+        with dg.DagsterInstance.get() as instance:
+            for dataset in datasets(load_definitions()):
+                register_parts(dataset, instance)
+    away = environment(sandbox, HF_ENDPOINT=NOBODY)
+    with dev(home, ["--source", SOURCE], away, folder / "dev.log") as running:
         running.wait_until(lambda: running.answers)
         yield running
     assert "Traceback" not in running.log.read_text()
@@ -130,8 +141,11 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert f"make dev PORT={port + 1}" in done.output
 
 
-def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(ui: Dev, sandbox: RunningSandbox) -> None:
-    assert "laion_hr: 2 parts at hf://" in ui.log.read_text()
+def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(ui: Dev) -> None:
+    assert "going on with the 2 parts" in ui.log.read_text()
+
+
+def test_the_readme_s_commands_work_beside_the_ui(ui: Dev, sandbox: RunningSandbox) -> None:
     commands = [one for one in readme_commands() if "/dg " in one or "sandbox" in one or one.startswith(". ")]
     assert commands[0] == ". demo/environment"
     commands[0] = f". {shlex.quote(str(ui.home.environment_file))}"
@@ -140,13 +154,3 @@ def test_the_ui_opens_on_a_source_and_the_readme_s_commands_work_beside_it(ui: D
     assert "laion_hr_parts" in done.stdout
     # What was launched in the shell is a run in the UI.
     assert [(run["job"], run["status"]) for run in runs(ui.address)] == [("laion_hr_parts", "SUCCESS")]
-
-
-def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(
-    ui: Dev, sandbox: RunningSandbox, tmp_path: Path
-) -> None:
-    nobody = environment(sandbox, HF_ENDPOINT=NOBODY)
-    with dev(ui.home, ["--source", SOURCE], nobody, tmp_path / "dev.log") as another:
-        # Said before the UI is started, which then is another test's business.
-        another.wait_until(lambda: "Dagster UI: http" in another.log.read_text())
-        assert "going on with the 2 parts" in another.log.read_text()
