@@ -12,6 +12,9 @@ from alembic.script import ScriptDirectory
 # Several workers share the cores: threads of each for every core would wait for one another.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
+# Until all tests are imported: looking for garbage meanwhile is a tenth of the time that takes.
+gc.disable()
+
 # What mostly waits for processes, longest first: begun last, one of them would keep a single worker busy at the end.
 FIRST = (
     "automation/test_postgres.py",
@@ -36,6 +39,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

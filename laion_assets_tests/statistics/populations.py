@@ -132,29 +132,33 @@ def profiles(rows: pl.DataFrame, *, quarantined: int = 25) -> pl.DataFrame:
     host = pl.col("url").str.extract("//([^/]+)", 1)
     centi = (width.cast(pl.Int64) * height.cast(pl.Int64) // 10_000).cast(pl.Int32)
 
-    def counted(part: pl.DataFrame, of: pl.Expr, key: str) -> list[dict[str, object]]:
-        known = part.select(of.alias(key)).drop_nulls()
-        return known.group_by(key).agg(pl.len().cast(pl.Int64).alias("count")).sort(key).to_dicts()
+    def counted(of: pl.Expr, key: str) -> dict[str, list[dict[str, object]]]:
+        known = rows.select("part", of.alias(key)).drop_nulls(key)
+        counts = known.group_by("part", key).agg(pl.len().cast(pl.Int64).alias("count")).sort("part", key)
+        return {part: one.drop("part").to_dicts() for (part,), one in counts.partition_by("part", as_dict=True).items()}
 
+    counts = {
+        "width_counts": counted(width, "value"),
+        "height_counts": counted(height, "value"),
+        "short_side_counts": counted(short, "value"),
+        "megapixel_counts": counted(centi, "centi_megapixels"),
+        "bucket_counts": counted(short_side_bucket(width, height), "name"),
+        "historical_bucket_counts": counted(historical_bucket(width, height), "name"),
+        "aspect_counts": counted(aspect, "name"),
+        "language_counts": counted(pl.col("language"), "name"),
+        "host_counts": counted(host, "name"),
+        **{f"{name}_counts": counted(hundredths(name), "value") for name in SCORES},
+    }
     made = [
         {
             "part": part["part"][0],
             "rows_in": part.height + quarantined,
             "rows_valid": part.height,
             "rows_quarantined": quarantined,
-            "width_counts": counted(part, width, "value"),
-            "height_counts": counted(part, height, "value"),
-            "short_side_counts": counted(part, short, "value"),
-            "megapixel_counts": counted(part, centi, "centi_megapixels"),
-            "bucket_counts": counted(part, short_side_bucket(width, height), "name"),
-            "historical_bucket_counts": counted(part, historical_bucket(width, height), "name"),
-            "aspect_counts": counted(part, aspect, "name"),
+            **{name: of_part.get(part["part"][0], []) for name, of_part in counts.items()},
             "aspect_sum": part.select(ratio.sum()).item() or 0.0,
-            "language_counts": counted(part, pl.col("language"), "name"),
-            "host_counts": counted(part, host, "name"),
             "sized_rows": part.drop_nulls(["declared_width", "declared_height"]).height,
             "pixels_sum": part.select((width.cast(pl.Int64) * height.cast(pl.Int64)).sum()).item(),
-            **{f"{name}_counts": counted(part, hundredths(name), "value") for name in SCORES},
         }
         for part in rows.partition_by("part", maintain_order=True)
     ]
