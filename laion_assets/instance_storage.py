@@ -5,6 +5,7 @@ address with its password stays in the environment: it is in no file, and the UI
 """
 
 import os
+import sqlite3
 
 from dagster._config import Field, StringSource
 from dagster._config.config_schema import UserConfigSchema
@@ -86,9 +87,11 @@ def _hold_connections(storage: DagsterStorage) -> None:
         one.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLED_S, max_overflow=-1)
 
 
-# Of every pool, since Dagster does not show us its own.
+# Of every pool, since Dagster does not show us its own. A file does not hang up.
 @event.listens_for(QueuePool, "checkout")
 def _ask_whether_alive(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        return
     try:
         cursor = connection.cursor()
         cursor.execute("SELECT 1")

@@ -33,6 +33,7 @@ from dagster._core.storage.sqlite_storage import (
 )
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 
@@ -139,26 +140,27 @@ def _closing(address: str) -> Engine:
 
 
 def _is_marked(engine: Engine) -> bool:
-    """Whether a file says which revision it has: Dagster, too, asks no more before it leaves a file as it is."""
+    """Whether a file says which revision it has: such a file needs nothing more, unless it is years old."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() is not None
 
 
 def _make_unless_there(path: Path) -> None:
     """A file for the events of a run, whole from its first moment on, whoever else has the same idea."""
-    if path.exists():
-        return
+    if path.exists() or path.with_name(f"{path.name}-wal").exists():
+        return  # a log that is left of a file would be read into ours
     new = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    try:
-        with new.open("xb") as file:
-            file.write(_no_events())
-            file.flush()
-            os.fsync(file.fileno())
-        # Somebody else was first; or there are no links here, and Dagster makes the file in its own way.
-        with contextlib.suppress(OSError):
+    # Somebody else was first, the disk is full, there are no links here: Dagster then does it its own way, or fails.
+    with contextlib.suppress(OSError, SQLAlchemyError):
+        try:
+            new.touch(mode=0o644, exist_ok=False)  # as SQLite does
+            with new.open("wb") as file:
+                file.write(_no_events())
+                file.flush()
+                os.fsync(file.fileno())
             path.hardlink_to(new)
-    finally:
-        new.unlink(missing_ok=True)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 @functools.cache

@@ -10,12 +10,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from laion_assets import sqlite_storage
+
 KEPT = ("laion_assets.sqlite_storage", "SqliteStorage")
 DAGSTERS = ("dagster._core.storage.sqlite_storage", "DagsterSqliteStorage")
 
 
 @contextmanager
 def opened(folder: Path, made_by: tuple[str, str] = KEPT) -> Iterator[dg.DagsterInstance]:
+    folder.mkdir(exist_ok=True)
     module, name = made_by
     storage = {"module": module, "class": name, "config": {"base_dir": str(folder)}}
     with dg.DagsterInstance.local_temp(
@@ -116,3 +119,43 @@ def test_several_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     with closing(sqlite3.connect(folder / ".db")) as file:
         assert file.execute("SELECT count(*) FROM event_logs").fetchone() == (12,)
     assert {path.name for path in folder.iterdir()} == {".db", "index.db"}
+
+
+@pytest.mark.parametrize("barred", ["no links", "a full disk", "no room for scratch files"])
+def test_where_the_short_way_is_barred_dagster_s_own_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, barred: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(barred)
+
+    with opened(tmp_path) as instance:
+        if barred == "no links":
+            monkeypatch.setattr(Path, "hardlink_to", fails)
+        elif barred == "a full disk":
+            monkeypatch.setattr("os.fsync", fails)
+        else:
+            monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+            sqlite_storage._no_events.cache_clear()
+        run = materialise(instance, "a")
+        assert len(instance.all_logs(run)) > 5
+    assert {path.name for path in (tmp_path / "history" / "runs").iterdir()} == {f"{run}.db", "index.db"}
+
+
+def test_the_log_of_a_file_that_is_gone_is_not_read_into_the_next(tmp_path: Path) -> None:
+    with opened(tmp_path / "one") as instance:
+        materialise(instance, "a")
+        [run] = instance.get_runs()
+        file = tmp_path / "one" / "history" / "runs" / f"{run.run_id}.db"
+        with closing(sqlite3.connect(file)) as reader:
+            reader.execute("SELECT count(*) FROM event_logs").fetchone()
+            instance.report_engine_event("old", run)
+            old = Path(f"{file}-wal").read_bytes()
+    assert old
+
+    with opened(tmp_path / "two") as instance:
+        file = tmp_path / "two" / "history" / "runs" / file.name
+        Path(f"{file}-wal").write_bytes(old)
+        instance.report_engine_event("new", run)
+        assert [event.message for event in instance.all_logs(run.run_id)] == ["new"]
+    with closing(sqlite3.connect(file)) as found:
+        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
