@@ -46,16 +46,7 @@ class ProbeStore:
 
     def newest(self) -> pl.DataFrame:
         """The newest result of every URL, one row each."""
-        deadline = time.monotonic() + _COMPACTED_S
-        while True:
-            segments = self._segments()
-            try:
-                return self._newest_of(segments)
-            except (OSError, LakeError, pl.exceptions.PolarsError):
-                # Another run compacted between our listing and our reading: what is listed now is not what was.
-                if time.monotonic() > deadline or all(self.lake.exists(self._uri(name)) for name in segments):
-                    raise
-                time.sleep(_PAUSE_S)
+        return self._read()[1]
 
     def append(self, results: pl.DataFrame) -> None:
         """Keep more results; when this returns they survive a kill."""
@@ -78,8 +69,21 @@ class ProbeStore:
 
     def forget(self, urls: pl.Series) -> None:
         """Drop what is known about some URLs, so that they are asked again."""
-        segments = self._segments()
-        self._replace(segments, self._newest_of(segments).filter(~pl.col("url").is_in(urls.implode())))
+        segments, results = self._read()
+        self._replace(segments, results.filter(~pl.col("url").is_in(urls.implode())))
+
+    def _read(self) -> tuple[list[str], pl.DataFrame]:
+        """All segments, and the newest result of every URL in them."""
+        deadline = time.monotonic() + _COMPACTED_S
+        while True:
+            segments = self._segments()
+            try:
+                return segments, self._newest_of(segments)
+            except (OSError, LakeError, pl.exceptions.PolarsError):
+                # Another run compacted between our listing and our reading: what is listed now is not what was.
+                if time.monotonic() > deadline or all(self.lake.exists(self._uri(name)) for name in segments):
+                    raise
+                time.sleep(_PAUSE_S)
 
     def _replace(self, segments: Sequence[str], results: pl.DataFrame) -> None:
         self.lake.write_parquet(self._uri(_new_name()), results)

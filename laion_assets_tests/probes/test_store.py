@@ -90,11 +90,12 @@ def test_forgotten_results_are_gone_and_others_are_not(store: ProbeStore) -> Non
     assert outcomes(store) == {"a": "ok", "c": "ok"}
 
 
-def test_reading_waits_for_another_run_that_deletes_what_it_replaced(
-    store: ProbeStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("forgotten", [[], ["b"]], ids=["reading", "forgetting"])
+def test_it_waits_for_another_run_that_deletes_what_it_replaced(
+    store: ProbeStore, monkeypatch: pytest.MonkeyPatch, forgotten: list[str]
 ) -> None:
     """As long as one file after the other is gone between being listed and being read."""
-    store.append(results("a"))
+    store.append(results("a", *forgotten))
     names, left = Lake.list_names, iter(range(30))
 
     def with_one_that_goes(lake: Lake, key: Sequence[str], ending: str) -> list[str]:
@@ -102,8 +103,12 @@ def test_reading_waits_for_another_run_that_deletes_what_it_replaced(
         return [*names(lake, key, ending), *gone]
 
     monkeypatch.setattr(Lake, "list_names", with_one_that_goes)
-    assert store.newest()["url"].to_list() == ["a"]
+    if forgotten:
+        store.forget(pl.Series(forgotten))
+    else:
+        store.newest()
     assert next(left, None) is None
+    assert store.newest()["url"].to_list() == ["a"]
 
 
 def test_runs_side_by_side_lose_nothing(store: ProbeStore) -> None:
