@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from xdist.scheduler import LoadFileScheduling
 
 # Several workers share the cores: threads of each for every core would wait for one another.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -20,23 +21,41 @@ FIRST = (
     "automation/test_postgres.py",
     "test_browser.py",
     "test_demo.py",
+    "probes",
     "automation/test_deployment.py",
     "test_dev.py",
-    "analyze/test_analyze.py",
-    "probes/test_probe.py",
+    "analyze",
     "shards/test_resume.py",
+    "sandbox",
 )
 
 
+def _group(file: str) -> str:
+    """What one worker runs as a whole: a file, or a room whose tests share a sandbox that takes long to make."""
+    name = file.removeprefix(f"{Path(__file__).parent.name}/")
+    room = name.split("/")[0]
+    return room if room in FIRST else name
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    rank = {here / name: position for position, name in enumerate(FIRST)}
-    items.sort(key=lambda item: rank.get(item.path, len(FIRST)))
+    rank = {group: position for position, group in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(_group(item.nodeid.split("::")[0]), len(FIRST)))
+
+
+class ByRoom(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a worker a group at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByRoom:
+    return ByRoom(config, log)
 
 
 def pytest_collection_finish() -> None:
     """Half a million objects of imported modules are there to stay: to look through them again and again takes long."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()

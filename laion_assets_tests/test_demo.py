@@ -2,13 +2,14 @@
 
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tarfile
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -22,6 +23,8 @@ from laion_assets.home import Home
 from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
 from laion_assets.sandbox.process import start_sandbox
 from laion_assets.sandbox.spec import SandboxSpec
+from laion_assets.terminal import stderr_into
+from laion_assets_tests import warm
 
 # A fixed port, since its URLs stand in the metadata: another port would be another dataset for the second run.
 SPEC = SandboxSpec(parts=2, rows_per_part=800, port=19080)
@@ -148,34 +151,34 @@ def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Pat
     assert {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()} == before
 
 
-def stopped_during(stage: str, folder: Path, signal_number: int) -> tuple[int, str]:
-    """Start the demo as in a terminal and stop it shortly after a stage began: its exit code, and what it printed."""
-    code = (
-        "import sys; from pathlib import Path; from rich.console import Console; "
-        "from laion_assets.demo import run_demo; from laion_assets.home import Home; "
-        "from laion_assets.statistics import publish; from laion_assets_tests.test_demo import SPEC; "
-        "publish.PANELS = {}; "  # drawing them takes longer than all the rest, and nobody looks
-        "sys.exit(run_demo(Home(Path(sys.argv[1])), Console(width=160), spec=SPEC))"
-    )
+def demo_in_a_terminal(folder: Path, output: Connection) -> None:
+    """What a process does that runs the demo as in a terminal of its own."""
+    os.setsid()
+    os.dup2(output.fileno(), 1)
+    # Drawing the panels takes longer than all the rest, and nobody looks.
+    with stderr_into(Path(os.devnull)), mock.patch("laion_assets.statistics.publish.PANELS", {}):
+        sys.exit(run_demo(Home(folder), Console(width=160), spec=SPEC))
+
+
+def stopped_during(stage: str, folder: Path, signal_number: int) -> tuple[int | None, str]:
+    """Start the demo and stop it shortly after a stage began: its exit code, and what it printed."""
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    process = warm.start(demo_in_a_terminal, folder, writer)
+    writer.close()
     printed = []
-    with subprocess.Popen(
-        [sys.executable, "-u", "-c", code, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with os.fdopen(os.dup(reader.fileno())) as lines:
+        for line in lines:
             printed.append(line)
             if STAGES[stage] in line:
                 time.sleep(0.5)
+                assert process.pid is not None
                 # Ctrl-C reaches every process of the terminal; a killer takes the one it names.
                 stop = os.killpg if signal_number == signal.SIGINT else os.kill
                 stop(process.pid, signal_number)
                 break
-        printed += process.stdout
-        return process.wait(), "".join(printed)
+        printed += lines
+    process.join()
+    return process.exitcode, "".join(printed)
 
 
 def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(

@@ -4,6 +4,7 @@ Formulas of single intervals are in ``intervals``; exact figures of whole popula
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -104,36 +105,34 @@ class Sample:
 
     def percentile(self, values: Floats, p: float, domain: Bools) -> Estimate:
         """The ``p`` quantile (0 to 1) of ``values`` over the rows in ``domain``."""
+        return self.percentiles(values, [p], domain)[0]
+
+    def percentiles(self, values: Floats, shares: Sequence[float], domain: Bools) -> list[Estimate]:
+        """The quantiles (0 to 1) of ``values`` over the rows in ``domain``."""
         chosen = values[domain]
         n = len(chosen)
         if n == 0:
-            return nothing()
+            return [nothing() for _ in shares]
         if self.weighted:
-            return self._woodruff(values, p, domain)
+            return [self._woodruff(values, p, domain) for p in shares]
         ordered = np.sort(chosen)
-        value = float(np.quantile(ordered, p))
         population = round(n * self.population / len(self.weight))
-        if n >= population:
-            return Estimate(estimate=value, low=value, high=value, n=n, method="census")
-        lower, upper = order_ranks(p, n, population)
-        return Estimate(
-            estimate=value,
-            low=None if lower is None else min(float(ordered[lower - 1]), value),
-            high=None if upper is None else max(float(ordered[upper - 1]), value),
-            n=n,
-            method="order_statistics_fpc",
-        )
+        return [
+            _between_ranks(float(value), p, ordered, population)
+            for value, p in zip(np.quantile(ordered, shares), shares, strict=True)
+        ]
 
     def distribution(self, values: Floats, domain: Bools | None = None) -> Distribution:
         """How ``values`` are spread over the rows in ``domain``; NaN rows are left out."""
         inside = ~np.isnan(values) & (self.everything if domain is None else domain)
         chosen = values[inside]
+        percentiles = self.percentiles(values, [p / 100 for p in PERCENTILES], inside)
         return Distribution(
             n=len(chosen),
             minimum=float(chosen.min()) if len(chosen) else None,
             maximum=float(chosen.max()) if len(chosen) else None,
             mean=self.mean(values, inside),
-            percentiles={f"p{p}": self.percentile(values, p / 100, inside) for p in PERCENTILES},
+            percentiles={f"p{p}": found for p, found in zip(PERCENTILES, percentiles, strict=True)},
         )
 
     def bounds(self, having: Bools, measured: Bools) -> Bounds:
@@ -186,6 +185,21 @@ class Sample:
         # All or none have it: no variance to see, so only the spread of the weights tells.
         rows = self.weight[domain]
         return share, float(rows.sum() ** 2 / (rows**2).sum()) if rows.max() > 1 else math.inf
+
+
+def _between_ranks(value: float, p: float, ordered: Floats, population: int) -> Estimate:
+    """A quantile of a simple sample, with the order statistics that enclose that of the population."""
+    n = len(ordered)
+    if n >= population:
+        return Estimate(estimate=value, low=value, high=value, n=n, method="census")
+    lower, upper = order_ranks(p, n, population)
+    return Estimate(
+        estimate=value,
+        low=None if lower is None else min(float(ordered[lower - 1]), value),
+        high=None if upper is None else max(float(ordered[upper - 1]), value),
+        n=n,
+        method="order_statistics_fpc",
+    )
 
 
 def _not_below_seen(around: Estimate, seen: Floats, scale: float) -> Estimate:

@@ -9,6 +9,7 @@ A ``domain`` is the part of the sample a figure is about, such as the reachable 
 """
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -116,6 +117,7 @@ def scaled(part: Estimate, factor: float) -> Estimate:
     )
 
 
+@lru_cache(maxsize=1024)
 def order_ranks(p: float, n: int, population: int) -> tuple[int | None, int | None]:
     """1-based ranks of the sample values that enclose the population's ``p`` quantile with at least 95 %.
 

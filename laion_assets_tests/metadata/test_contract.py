@@ -119,12 +119,7 @@ def test_the_page_shows_every_expectation_and_asks_nobody_for_anything(
     assert re.sub(moment, "", again) == re.sub(moment, "", html), "the same page for the same figures"
 
 
-def test_checking_writes_no_file_and_opens_no_connection(
-    tmp_path: Path, part_with: Callable[..., dict[str, Any]]
-) -> None:
-    profile = pl.DataFrame([part_with()])
-    profile.select("rows_in", "rows_valid", "rows_quarantined", "rule_counts").write_ipc(tmp_path / "profile.ipc")
-    code = """
+CHECKING = """
 import socket, sys
 import polars as pl
 def refuse(*args, **kwargs): raise SystemExit(f"a connection to {args} was asked for")
@@ -134,42 +129,38 @@ from laion_assets.metadata.rulebook import rulebook
 from laion_assets.metadata.spec import ExpectationsSpec
 profile = pl.read_ipc("profile.ipc").row(0, named=True)
 outcome = check_contract(figures_of(profile), expectations_of(rulebook(), ExpectationsSpec(), rows=1), part="p")
-sys.exit([one.expectation.figure for one in outcome.broken] != ["share_shifted_license", "share_too_many_fields"])
-"""
-    home = tmp_path / "home"
-    (home / "tmp").mkdir(parents=True)
-    environment = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == ""
-    assert "Calculating Metrics" not in ran.stderr
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
-        "part-00000.parquet", "profile.ipc", "quarantined.parquet", "valid.parquet"
-    ]  # fmt: skip
-
-
-def test_the_faces_of_the_room_import_no_great_expectations() -> None:
-    code = (
-        "import sys, laion_assets.metadata.assets, laion_assets.metadata.checks;"
-        "print(sorted({'great_expectations', 'pandas', 'scipy', 'mmh3', 'matplotlib'} & set(sys.modules)))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
-
-
-def test_what_great_expectations_imports_for_others_is_not_loaded_and_still_works_when_used() -> None:
-    code = """
-import sys
-from laion_assets.metadata.gx_engine import load
-load()
+print([one.expectation.figure for one in outcome.broken])
 print(sorted({"altair", "scipy.stats", "boto3"} & set(sys.modules)))
+"""
+
+# What is imported for others, used after all.
+OTHERS = """
 from great_expectations.compatibility import aws
 from great_expectations.expectations.core import expect_column_kl_divergence_to_be_less_than as divergence
 print(divergence.stats.entropy([0.25] * 4, base=2), divergence.alt.Chart.__module__.split(".")[0])
 import boto3, scipy.stats
 print(aws.boto3.Session is boto3.Session, scipy.stats.entropy is divergence.stats.entropy)
 """
-    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.splitlines() == ["[]", "2.0 altair", "True True"]
+
+
+def test_checking_writes_no_file_opens_no_connection_and_loads_nothing_for_others_until_it_is_used(
+    tmp_path: Path, part_with: Callable[..., dict[str, Any]]
+) -> None:
+    profile = pl.DataFrame([part_with()])
+    profile.select("rows_in", "rows_valid", "rows_quarantined", "rule_counts").write_ipc(tmp_path / "profile.ipc")
+    home = tmp_path / "home"
+    (home / "tmp").mkdir(parents=True)
+    environment = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHECKING + OTHERS],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    broken, loaded, *used = ran.stdout.splitlines()
+    assert broken == "['share_shifted_license', 'share_too_many_fields']"
+    assert loaded == "[]"
+    assert used == ["2.0 altair", "True True"]
+    assert "Calculating Metrics" not in ran.stderr
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "part-00000.parquet", "profile.ipc", "quarantined.parquet", "valid.parquet"
+    ]  # fmt: skip

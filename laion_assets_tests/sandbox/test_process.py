@@ -87,7 +87,7 @@ def test_it_dies_with_its_parent(number: signal.Signals, *, forked: bool) -> Non
 
 
 def test_a_parent_that_dies_while_files_are_generated_takes_it_along(tmp_path: Path) -> None:
-    spec = '{"parts": 50, "rows_per_part": 4000, "port": 0, "hosts": 11}'
+    spec = '{"parts": 50, "rows_per_part": 400, "port": 0, "hosts": 11}'
     command = [sys.executable, "-m", "laion_assets.sandbox", spec]
     command += ["--cache", str(tmp_path), "--images-cache", str(tmp_path / "images")]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -161,14 +161,6 @@ def test_only_loopback_is_bound(sandbox: RunningSandbox) -> None:
     bound = {each.laddr.ip for each in psutil.Process(sandbox.process_id).net_connections("inet") if not each.raddr}
     expected = {host.address for host in make_hosts(400, named_share=0.1)} | {"127.0.0.1", "127.0.0.2"}
     assert bound == expected
-
-
-def test_starting_one_imports_little() -> None:
-    code = (
-        "import sys; import laion_assets.sandbox; print([n for n in ('numpy', 'polars', 'uvloop') if n in sys.modules])"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert printed.strip() == "[]"
 
 
 def test_served_in_the_foreground_it_ends_at_an_interrupt(tmp_path: Path) -> None:

@@ -300,12 +300,3 @@ def test_the_definition_says_what_the_catalogue_shows(publisher: Publisher) -> N
     assert (check.name, check.blocking, check.partitions_def) == ("published_bytes", True, PARTS)
     signed = raw_metadata("x", source=SourceSpec(uri=f"{publisher.url}/a.csv?key=secret"), parts=PARTS, group="g")
     assert "secret" not in str(signed.get_asset_spec())
-
-
-def test_importing_the_face_imports_no_client() -> None:
-    program = (
-        "import sys, laion_assets.sources.assets\n"
-        "print([name for name in ('huggingface_hub', 's3fs', 'botocore', 'aiohttp') if name in sys.modules])"
-    )
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert finished.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ Nothing of ``laion_assets`` is imported here. Intervals are written down from th
 of its quadratic, ranks from scipy's hypergeometric distribution, Student's t from scipy.
 """
 
+import functools
 import math
 import re
 from collections import Counter
@@ -11,15 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 Row = Mapping[str, Any]
 Numbers = dict[str, float]
 
 LABELS = {"< 1024": (0, 1024), "1024-2048": (1024, 2048), "2048-4096": (2048, 4096), "4096+": (4096, math.inf)}
 CAMERA = re.compile(r"(img|dsc|dscn)[ _-]?\d{3,}", re.IGNORECASE)
-Z = stats.norm.ppf(0.975)
 RETRYABLE = {"timed_out", "server_error", "rate_limited", "connection_lost", "refused", "truncated", "resolver_failed"}
+
+
+@functools.cache
+def z() -> float:
+    return float(scipy.stats.norm.ppf(0.975))
 
 
 class Recomputation:
@@ -57,7 +62,7 @@ class Recomputation:
             self.numbers[f"{path}/count"] = self.numbers[f"{path}/n"] = 0
             return
         p, big = count / n, n * self.population / self.n
-        z2 = Z * Z * (big - n) / (big - 1)
+        z2 = z() ** 2 * (big - n) / (big - 1)
         roots = sorted(np.roots([1 + z2 / n, -(2 * p + z2 / n), p * p]).real)
         low, high = max(roots[0], count / big), min(roots[1], 1 - (n - count) / big)
         self._put(path, p, low, high, count=count, n=n)
@@ -73,7 +78,7 @@ class Recomputation:
         n, mean = len(chosen), float(np.mean(chosen))
         scores = np.array([(v - mean) / n if v is not None and d else 0.0 for v, d in zip(values, inside, strict=True)])
         error = math.sqrt((1 - self.n / self.population) * self.n * scores.var(ddof=1))
-        half = stats.t.ppf(0.975, n - 1) * error
+        half = scipy.stats.t.ppf(0.975, n - 1) * error
         self._put(path, mean, mean - half, mean + half)
 
     def distribution(self, path: str, values: Sequence[float | None], domain: Sequence[bool] | None = None) -> None:
@@ -89,8 +94,8 @@ class Recomputation:
             below = math.floor(position) + 1
             above = below + (position != math.floor(position))
             # The largest rank that is not above, and the smallest that is not below, each with 97.5 %.
-            lows = np.flatnonzero(stats.hypergeom.sf(np.arange(n), big, below, n) >= 0.975)
-            highs = np.flatnonzero(stats.hypergeom.cdf(np.arange(n), big, above - 1, n) >= 0.975)
+            lows = np.flatnonzero(scipy.stats.hypergeom.sf(np.arange(n), big, below, n) >= 0.975)
+            highs = np.flatnonzero(scipy.stats.hypergeom.cdf(np.arange(n), big, above - 1, n) >= 0.975)
             name = f"{path}/percentiles/p{p}"
             self.numbers[name] = float(np.percentile(chosen, p))
             if len(lows):
@@ -332,7 +337,7 @@ class Recomputation:
         scale = self.population / self.n
         total = sum(values) * scale
         error = scale * math.sqrt(self.n * (1 - self.n / self.population) * np.var(values, ddof=1))
-        half = stats.t.ppf(0.975, self.n - 1) * error
+        half = scipy.stats.t.ppf(0.975, self.n - 1) * error
         self._put(path, total, max(total - half, sum(values)), total + half)
 
     def _strategy(self, asked: Sequence[bool]) -> None:
@@ -396,7 +401,7 @@ class Recomputation:
         while low < high:
             middle = (low + high) // 2
             error = math.sqrt(p * (1 - p) / middle * (self.population - middle) / (self.population - 1))
-            low, high = (low, middle) if Z * error <= half else (middle + 1, high)
+            low, high = (low, middle) if z() * error <= half else (middle + 1, high)
         return low
 
 

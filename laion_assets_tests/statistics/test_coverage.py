@@ -155,11 +155,12 @@ class Strata:
 
 def stratified(figure: Callable[[Sample, Floats, Bools, Bools], Estimate], truth: Callable[[Strata], float]) -> float:
     strata = Strata()
+    expected = truth(strata)
 
     def one(random: np.random.Generator) -> bool:
         chosen = strata.draw(random)
         found = figure(strata.sample, strata.values[chosen], strata.small[chosen], strata.reachable[chosen])
-        return covers(found, truth(strata))
+        return covers(found, expected)
 
     return coverage(one)
 

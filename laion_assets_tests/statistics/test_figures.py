@@ -2,8 +2,6 @@
 
 import functools
 import io
-import subprocess
-import sys
 
 import numpy as np
 import polars as pl
@@ -164,16 +162,3 @@ def odd(what: str) -> Pictured:
     if what == "no sizes":
         return data_of(rows.with_columns(pl.lit(None, pl.Int32).alias(side) for side in sizes), 20)
     return data_of(rows, 20, requirement=RequirementSpec(edges_px=(700,)))
-
-
-def test_matplotlib_is_imported_when_something_is_drawn_and_pyplot_never() -> None:
-    """matplotlib takes a second to import: loading the definitions must not pay for it. pyplot keeps global state."""
-    code = (
-        "import sys, laion_assets.statistics.assets, laion_assets.statistics.publish; "
-        "print('matplotlib' in sys.modules); "
-        "from laion_assets.statistics.figure import panel_png; from laion_assets.statistics.theme import LIGHT; "
-        "from laion_assets_tests.statistics.test_figures import odd; panel_png('classes', odd('one row'), LIGHT); "
-        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.split() == ["False", "True", "False"]

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from laion_assets.statistics.design import Sample
 from laion_assets.statistics.distribution import ValueCounts
@@ -34,7 +34,7 @@ def test_the_correction_narrows_with_the_sampled_fraction() -> None:
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 5, 10, 30, 1000])
 def test_student_t_is_that_of_the_tables(degrees: int) -> None:
-    assert student_t(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=3e-3)
+    assert student_t(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=3e-3)
 
 
 @pytest.mark.parametrize(("n", "population"), [(20, 40), (100, 10_000), (700, 1_600), (5_000, 170_000_000)])
@@ -46,15 +46,15 @@ def test_ranks_enclose_the_quantile_with_the_promised_probability_and_no_rank_to
     above = below + ((population - 1) * p != below - 1)
     low, high = order_ranks(p, n, population)
     if low is not None:
-        assert stats.hypergeom.sf(low - 1, population, below, n) >= 0.975
-        assert stats.hypergeom.sf(low, population, below, n) < 0.975
+        assert scipy.stats.hypergeom.sf(low - 1, population, below, n) >= 0.975
+        assert scipy.stats.hypergeom.sf(low, population, below, n) < 0.975
     else:
-        assert stats.hypergeom.sf(0, population, below, n) < 0.975
+        assert scipy.stats.hypergeom.sf(0, population, below, n) < 0.975
     if high is not None:
-        assert stats.hypergeom.cdf(high - 1, population, above - 1, n) >= 0.975
-        assert stats.hypergeom.cdf(high - 2, population, above - 1, n) < 0.975
+        assert scipy.stats.hypergeom.cdf(high - 1, population, above - 1, n) >= 0.975
+        assert scipy.stats.hypergeom.cdf(high - 2, population, above - 1, n) < 0.975
     else:
-        assert stats.hypergeom.cdf(n - 1, population, above - 1, n) < 0.975
+        assert scipy.stats.hypergeom.cdf(n - 1, population, above - 1, n) < 0.975
 
 
 def test_a_sample_too_small_to_bound_a_percentile_says_so() -> None:

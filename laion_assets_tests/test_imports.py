@@ -1,0 +1,49 @@
+"""What takes long to import is imported when it is used, not with the modules that may come to use it."""
+
+import functools
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Done one after the other in one process: each with what is not to be loaded by then.
+NOT_YET = {
+    "import laion_assets.sandbox": {"numpy", "polars", "uvloop"},
+    "import laion_assets.web.resource": {"aiohttp", "pycares", "tldextract"},
+    "import laion_assets.sources.assets": {"huggingface_hub", "s3fs", "botocore", "aiohttp"},
+    "import laion_assets.metadata.assets, laion_assets.metadata.checks": {
+        "great_expectations", "pandas", "scipy", "mmh3", "matplotlib"
+    },
+    "import laion_assets.statistics.assets, laion_assets.statistics.publish": {"matplotlib"},
+    "from laion_assets.definitions import defs; defs().resolve_asset_graph()": {
+        "great_expectations", "img2dataset", "matplotlib", "cv2", "albumentations", "webdataset", "huggingface_hub"
+    },
+    # Drawing, without the part of it that keeps global state.
+    "from laion_assets.statistics.figure import panel_png; from laion_assets.statistics.theme import LIGHT; "
+    "from laion_assets_tests.statistics.test_figures import odd; panel_png('classes', odd('one row'), LIGHT)": {
+        "matplotlib.pyplot"
+    },
+}  # fmt: skip
+
+
+@functools.cache
+def loaded() -> dict[str, list[str]]:
+    """The modules that are loaded after each of the steps."""
+    report = "import json, sys\nloaded = {}\n"
+    for step in NOT_YET:
+        report += f"{step}\nloaded[{step!r}] = sorted(sys.modules)\n"
+    report += "print(json.dumps(loaded))"
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", report], check=True, capture_output=True, text=True)
+    found: dict[str, list[str]] = json.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.parametrize("step", NOT_YET)
+def test_what_is_not_used_is_not_loaded(step: str) -> None:
+    assert not NOT_YET[step] & set(loaded()[step])
+
+
+def test_drawing_does_load_what_draws() -> None:
+    *_, drawn = loaded().values()
+    assert "matplotlib.figure" in drawn
