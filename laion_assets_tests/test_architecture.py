@@ -1,6 +1,7 @@
 """What CONTRIBUTING promises about the shape of the code."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,13 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imported_by(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -64,4 +70,4 @@ def test_only_faces_know_dagster(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_belongs_in_it(path: Path) -> None:
     if path.read_text().strip():
-        assert ast.get_docstring(ast.parse(path.read_text()))
+        assert ast.get_docstring(parsed(path))
