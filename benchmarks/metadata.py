@@ -362,6 +362,8 @@ def main() -> None:
     parts = arguments.parts or (2 if arguments.quick else PARTS)
     rows = arguments.rows or (150_000 if arguments.quick else ROWS_PER_PART)
     console = Console()
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="metadata-benchmark-", dir=arguments.folder))
     try:
         needed, free = parts * rows * 170, shutil.disk_usage(folder).free

@@ -40,7 +40,7 @@ class AnomalyKind(str, Enum):
     DECLARED_BELOW_MINIMUM = (
         "declared_below_minimum",
         "the metadata itself declares a side below the minimum",
-        "exclude: the publisher broke its own contract",
+        "exclude: the metadata itself says that they are too small",
         False,
     )
     TRUE_BELOW_MINIMUM = (
@@ -52,7 +52,7 @@ class AnomalyKind(str, Enum):
     DECLARED_SWAPPED = (
         "declared_swapped",
         "width and height are exchanged in the metadata",
-        "exchange the two columns in the dataset's configuration",
+        "exchange the two columns: in the dataset's YAML, or with --columns",
         True,
     )
 
@@ -96,7 +96,7 @@ def classify(frame: pl.DataFrame, *, minimum_side_px: int, edges_px: Sequence[in
     frame = frame.with_columns(
         straddles_buckets=(pl.col("historical_bucket") == smallest) & (declared >= edges_px[0]),
         declared_below_minimum=declared < minimum_side_px,
-        true_below_minimum=pl.when(declared.is_not_null()).then(
+        true_below_minimum=pl.when(declared.is_not_null() & true.is_not_null()).then(
             (true < minimum_side_px) & (declared >= minimum_side_px)
         ),
         declared_swapped=pl.col("declared_match") == "swapped",

@@ -11,6 +11,7 @@ from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT, col
 from laion_assets.statistics.statements import say
 
 WORTH_RETRYING = 0.01
+LITTLE = 0.95
 LEAVES = " It leaves {rows} images, {bytes}."
 
 
@@ -58,7 +59,7 @@ def _declared_small(found: Statistics, document: dict[str, Any]) -> list[Stateme
 def _swapped(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if not columns_are_exchanged(found):
         return []
-    return [say(document, "swapped", "Exchange the width and height columns in the dataset's configuration.")]
+    return [say(document, "swapped", "Exchange the width and height columns, in the dataset's YAML or with --columns.")]
 
 
 def _true_size(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -71,8 +72,10 @@ def _true_size(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     share = too_small.views.true_sample
     if share is None or share.n == 0:
         return []
-    if share.count < share.n:
+    if share.count < share.n and _kind(found, "true_below_minimum"):
         template = "Enforce {side} px on the image itself while downloading; the metadata cannot be trusted for it."
+    elif share.count < share.n:
+        template = "Enforce {side} px on the image itself while downloading: not all that answers has it."
     else:
         template = "Keep the check for {side} px while downloading, although no sampled image failed it."
     return [say(document, "required", template + ending, **side, **places)]
@@ -101,19 +104,27 @@ def _filters(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     missed = {line.id for line in found.criteria if line.verdict != "met"}
     kept = {choice.id for choice in found.yields}
     lines = []
-    for name, criterion, must, may in (
-        ("safe", "unsafe", "Drop likely unsafe images.", "Dropping likely unsafe images costs little."),
-        ("no_watermark", "watermarks", "Drop likely watermarks.", "Dropping likely watermarks is optional."),
-        ("captions", "captions", "Drop captions that say nothing.", "Dropping captions that say nothing costs little."),
+    for name, criterion, what in (
+        ("safe", "unsafe", "likely unsafe images"),
+        ("no_watermark", "watermarks", "likely watermarks"),
+        ("captions", "captions", "captions that say nothing"),
     ):
         if name in kept:
             ending, places = _leaves(name, found)
-            lines.append(say(document, name, (must if criterion in missed else may) + ending, **places))
+            start = f"Dropping {what} " + ("costs little." if _costs_little(name, found) else "is optional.")
+            lines.append(say(document, name, (f"Drop {what}." if criterion in missed else start) + ending, **places))
     if "similarity" in kept:
         ending, places = _leaves("similarity", found)
-        start = "Raise similarity within each language group rather than by one cut-off, if captions must fit closely."
+        grouped = " within each language group rather than by one cut-off" if len(found.similarity_cutoffs) > 1 else ""
+        start = f"Raise similarity{grouped}, if captions must fit closely."
         lines.append(say(document, "similarity", start + ending, **places))
     return lines
+
+
+def _costs_little(name: str, found: Statistics) -> bool:
+    """Whether a filter leaves nearly all that the required size alone does; rows without a score do not pass one."""
+    left = {choice.id: choice.share.estimate or 0.0 for choice in found.yields}
+    return left[name] >= LITTLE * left["required"]
 
 
 def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -122,11 +133,15 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         return []
     places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count"}
     if line.verdict == "met":
-        template = "All filters together still leave {rows} images, more than the {wanted} wanted: apply them all."
+        template = (
+            "The cleaning filters together still leave {rows} images, more than the {wanted} wanted: apply them all."
+        )
     elif line.verdict == "not met":
-        template = "All filters together leave {rows} images, fewer than the {wanted} wanted: choose among them."
+        template = (
+            "The cleaning filters together leave {rows} images, fewer than the {wanted} wanted: choose among them."
+        )
     else:
-        template = "All filters together leave about {rows} images; whether that reaches the {wanted} wanted is open."
+        template = "The cleaning filters together leave about {rows} images; whether that is {wanted} is open."
     return [say(document, "enough", template, **places)]
 
 

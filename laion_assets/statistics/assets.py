@@ -31,6 +31,7 @@ def statistics_assets(
     parts: dg.PartitionsDefinition,
     group: str,
     declared_only: bool = False,
+    minimum_is_promised: bool = True,
 ) -> list[dg.AssetsDefinition]:
     """``resolution_statistics`` of one dataset.
 
@@ -38,10 +39,11 @@ def statistics_assets(
         dataset: Prefix of the asset keys.
         title: The name people use.
         requirement: What the report measures against.
-        minimum_side_px: What the publisher promises.
+        minimum_side_px: What declared sizes are measured against.
         parts: The dataset's parts; figures of fewer than all known ones say so.
         group: Asset group.
         declared_only: Report on what is declared and do not wait for probes.
+        minimum_is_promised: Whether the publisher promises that minimum, or only who asks wants it.
     """
     key = dg.AssetKey([dataset, "resolution_statistics"])
     sources = ["metadata_profile", "dimension_sample", *([] if declared_only else ["dimension_probes"])]
@@ -54,7 +56,7 @@ def statistics_assets(
         group_name=group,
         kinds={"polars", "matplotlib", "html"},
         owners=OWNERS,
-        code_version="1",
+        code_version="2",
         pool="metadata",
     )
     def resolution_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
@@ -72,7 +74,13 @@ def statistics_assets(
             requirement=requirement,
             minimum_side_px=minimum_side_px,
         )
-        found = measure(evidence, dataset=dataset, title=title, parts_expected=known or None)
+        found = measure(
+            evidence,
+            dataset=dataset,
+            title=title,
+            parts_expected=known or None,
+            minimum_is_promised=minimum_is_promised,
+        )
         for statement in found.conclusions.summary:
             context.log.info("%s", statement.text)
         files = make_files(evidence, found)

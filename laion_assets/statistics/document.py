@@ -304,7 +304,9 @@ class Statistics(Frozen):
     dataset: str
     title: str
     declared_minimum_side_px: int
-    """What the publisher promises."""
+    """What declared sizes are measured against."""
+    minimum_is_promised: bool = True
+    """Whether the publisher promises that minimum, or only who asks wants it."""
     requirement: RequirementSpec
     coverage: Coverage
     sizes: list[SizeMeasure]

@@ -7,9 +7,13 @@ have nothing to say. The thresholds are named here because they are opinions.
 from functools import partial
 from typing import Any, Literal
 
+from laion_assets.statistics.declared import NO_NAME
 from laion_assets.statistics.document import Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.statements import say
+
+UNTOLD_LANGUAGES = (NO_NAME, "nolang")
+"""What stands where the language of a caption is not known."""
 
 Side = Literal["strength", "limit"]
 Judged = tuple[Side, Statement]
@@ -53,11 +57,15 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return [("limit", say(document, "promise", "The metadata declares no sizes: only probing shows them."))]
     where = "declared_all" if views.declared_all else "declared_sample"
     whose = "valid" if views.declared_all else "sampled"
+    rows = found.coverage.rows_valid if views.declared_all else found.coverage.sample_rows
+    those = "rows" if held.n == rows else "rows with declared sizes"
     path = f"thresholds/{found.declared_minimum_side_px}/views/{where}"
     if held.count == held.n:
-        template = f"Every one of the {{n}} {whose} rows declares both sides at {{side}} px or more, as promised."
+        template = f"Every one of the {{n}} {whose} {those} declares both sides at {{side}} px or more"
+        template += ", as promised." if found.minimum_is_promised else "."
         return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
-    template = f"The promise is broken: {{few}} of the {{n}} {whose} rows ({{share}}) declare a side below {{side}} px."
+    start = "The promise is broken: " if found.minimum_is_promised else "Not all rows declare enough: "
+    template = f"{start}{{few}} of the {{n}} {whose} {those} ({{share}}) declare a side below {{side}} px."
     path = f"anomaly/kinds/declared_below_minimum/{'declared_all' if views.declared_all else 'share'}"
     places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
     return [("limit", say(document, "promise", template, **places, **side))]
@@ -95,8 +103,10 @@ def _links(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return [("strength", say(document, "links", "Most links live: {share} answer.", **places))]
     if share.high < FEW_REACHABLE:
         template = "More than half of the links are dead: only {share} still answer."
-    else:
+    elif share.high < MANY_REACHABLE:
         template = "Link rot is noticeable: {share} still answer."
+    else:
+        template = "How many links still work is known too roughly to judge: {share} answer."
     return [("limit", say(document, "links", template, **places))]
 
 
@@ -139,8 +149,10 @@ def _matches(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return [("strength", say(document, "matches", template, **places))]
     if exact.low >= SOME_MATCHES:
         template = "Declared sizes are a good guess, not a fact: {share} of the reachable images have that very size."
-    else:
+    elif exact.high is not None and exact.high < SOME_MATCHES:
         template = "Declared sizes cannot be relied on: only {share} of the reachable images have that very size."
+    else:
+        template = "Whether declared sizes can be relied on is open: {share} of too few reachable images have them."
     return [("limit", say(document, "matches", template, **places))]
 
 
@@ -159,11 +171,9 @@ def _shapes(found: Statistics, document: dict[str, Any]) -> list[Judged]:
 
 
 def _precision(found: Statistics, document: dict[str, Any]) -> list[Judged]:
-    share = found.reach.reachable if found.reach else found.anomaly.historical.declared_sample
-    if share is None or share.low is None or share.high is None:
-        return []
+    needed = next(size.rows_any_share for size in found.sample_sizes if size.half_width == PRECISE_HALF_WIDTH)
     places = {"n": "coverage/sample_rows full_count"}
-    if share.high - share.low <= 2 * PRECISE_HALF_WIDTH:
+    if found.coverage.sample_rows >= needed:
         template = "The sample of {n} rows is large enough to pin shares to within about one percentage point."
         return [("strength", say(document, "precision", template, **places))]
     template = "The sample is small: with {n} rows, shares are uncertain by more than one percentage point."
@@ -235,10 +245,13 @@ def _languages(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if share is None:
         return []
     places = {"share": "languages/0/sample percent"}
+    if found.languages[0].name in UNTOLD_LANGUAGES:
+        template = "The language of {share} of the captions is not known."
+        return [("limit", say(document, "languages", template, **places))]
     if share > ONE_LANGUAGE:
         template = "Nearly all captions are in one language ({share})."
         return [("limit", say(document, "languages", template, **places))]
-    template = "Captions come in many languages; the most frequent makes {share}."
+    template = "Captions come in more than one language; the most frequent makes {share}."
     return [("strength", say(document, "languages", template, **places))]
 
 

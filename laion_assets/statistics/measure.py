@@ -21,7 +21,9 @@ from laion_assets.statistics.texts import captions, scores
 from laion_assets.statistics.yields import choices, sample_sizes, similarity_cutoffs, strategy, yields
 
 
-def measure(evidence: Evidence, *, dataset: str, title: str, parts_expected: int | None = None) -> Statistics:
+def measure(
+    evidence: Evidence, *, dataset: str, title: str, parts_expected: int | None = None, minimum_is_promised: bool = True
+) -> Statistics:
     """Everything the report says.
 
     Args:
@@ -29,6 +31,7 @@ def measure(evidence: Evidence, *, dataset: str, title: str, parts_expected: int
         dataset: The dataset's name, as in asset keys.
         title: The name people use.
         parts_expected: Parts the dataset is known to have; None when not known.
+        minimum_is_promised: Whether the publisher promises the minimum side, or only who asks wants it.
     """
     requirement, sample = evidence.requirement, evidence.sample
     historical, short_side = historical_classes(evidence), short_side_classes(evidence)
@@ -42,6 +45,7 @@ def measure(evidence: Evidence, *, dataset: str, title: str, parts_expected: int
         dataset=dataset,
         title=title,
         declared_minimum_side_px=evidence.minimum_side_px,
+        minimum_is_promised=minimum_is_promised,
         requirement=requirement,
         coverage=_coverage(evidence, parts_expected),
         sizes=size_measures(evidence),
@@ -63,8 +67,9 @@ def measure(evidence: Evidence, *, dataset: str, title: str, parts_expected: int
         yields=[],
         sample_sizes=sample_sizes(
             sample.population,
-            required.views.true_sample or required.views.declared_sample,
-            reached.reachable if reached else None,
+            declared=required.views.declared_sample,
+            true=required.views.true_sample,
+            reachable=reached.reachable if reached else None,
         ),
         strategy=None,
         methods=METHODS,

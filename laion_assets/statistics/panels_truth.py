@@ -69,7 +69,7 @@ def draw_anomaly(axes: "Axes", theme: Theme, data: Pictured) -> None:
             marker=KIND_MARKERS.get(kind, "o"),
             linewidths=0.4 if few else 0,
             edgecolors=theme.paper,
-            label=f"{KIND_NAMES.get(kind, 'nothing wrong')} ({rows.height:,})",
+            label=f"{KIND_NAMES.get(kind, 'nothing wrong')} ({data.kinds[kind]:,})",
             zorder=3 if few else 2.5 if kind else 2,
         )
     _square_frame(axes, theme, frame, edges, drawn)
@@ -106,7 +106,7 @@ def draw_agreement(axes: "Axes", theme: Theme, data: Pictured) -> None:
             marker=MATCH_MARKERS[match],
             linewidths=0.4 if few else 0,
             edgecolors=theme.paper,
-            label=f"{MATCH_NAMES[match]} ({chosen.height:,})",
+            label=f"{MATCH_NAMES[match]} ({data.matches[match]:,})",
             zorder=3 if few else 2,
         )
     _square_frame(axes, theme, frame, edges, drawn)

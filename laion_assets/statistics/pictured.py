@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from laion_assets.probes.anomaly import AnomalyKind
 from laion_assets.statistics.declared import Declared
 from laion_assets.statistics.distribution import ValueCounts
 from laion_assets.statistics.document import Statistics
@@ -36,6 +37,10 @@ class Pictured:
     statistics: Statistics
     histograms: dict[str, Histogram]
     points: pl.DataFrame
+    kinds: dict[str, int]
+    """Sampled rows with declared sizes per kind of anomaly, and under an empty name those of none."""
+    matches: dict[str, int]
+    """Sampled rows whose declared and true size are known, by how the two compare."""
 
 
 def pictured(evidence: Evidence, statistics: Statistics, *, most_points: int = 20_000) -> Pictured:
@@ -44,16 +49,19 @@ def pictured(evidence: Evidence, statistics: Statistics, *, most_points: int = 2
     Args:
         evidence: What was observed.
         statistics: What was measured from it.
-        most_points: Rows drawn in scatters; the first ones, which in canonical order are a fair choice across parts
-            only when all fit, so the rows are thinned evenly instead.
+        most_points: Rows drawn in scatters. Where there are more, what is frequent is thinned evenly; rows with a
+            defect are all drawn while they are the smaller half.
     """
     rows = evidence.rows
-    if rows.height > most_points:
-        rows = rows.gather_every(math.ceil(rows.height / most_points))
+    sized = rows.drop_nulls(["declared_width", "declared_height"])
+    matched = rows.drop_nulls(["declared_short_side", "true_short_side"])
     return Pictured(
         statistics=statistics,
         histograms={name: _histogram(evidence, name) for name in MEASURES},
-        points=rows.select(
+        kinds={"": sized.get_column("anomaly_kind").null_count()}
+        | {kind.value: int(sized.get_column(kind.value).sum()) for kind in AnomalyKind},
+        matches=dict(matched.group_by("declared_match").len().iter_rows()),
+        points=_thinned(rows, most_points).select(
             "declared_width",
             "declared_height",
             "true_width",
@@ -68,6 +76,18 @@ def pictured(evidence: Evidence, statistics: Statistics, *, most_points: int = 2
             "declared_swapped",
         ),
     )
+
+
+def _thinned(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    if rows.height <= most:
+        return rows
+    frequent = pl.col("anomaly_kind").is_null() | (pl.col("anomaly_kind") == AnomalyKind.STRADDLES_BUCKETS.value)
+    frequent &= pl.col("declared_match").is_null() | (pl.col("declared_match") == "exact")
+    rare = rows.filter(~frequent)
+    if rare.height > most / 2:
+        return rows.gather_every(math.ceil(rows.height / most))
+    others = rows.filter(frequent)
+    return pl.concat([rare, others.gather_every(math.ceil(others.height / (most - rare.height)))])
 
 
 def _histogram(evidence: Evidence, name: str) -> Histogram:

@@ -73,7 +73,7 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
         ),
         (
             "rows",
-            "Images left after all filters",
+            "Images left after all cleaning filters",
             {},
             "at least",
             requirement.rows_wanted,
@@ -120,7 +120,7 @@ def criteria(document: dict[str, Any], requirement: RequirementSpec) -> list[Cri
     found = []
     for name, template, values, comparison, target, unit, path in asked:
         measured = _measured(document, path)
-        if target is None or measured is None:
+        if target is None or measured is None or (path.startswith("captions/") and measured.n == 0):
             continue
         found.append(
             Criterion.model_validate(

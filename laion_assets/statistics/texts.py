@@ -18,19 +18,21 @@ POSSIBLE = {"similarity": (-1, 1), "punsafe": (0, 1), "pwatermark": (0, 1)}
 def captions(evidence: Evidence) -> Captions:
     """Length, words, and the shares that say nothing."""
     sample, caption = evidence.sample, pl.col("caption")
+    # A dataset without captions has no bad ones.
+    published = np.full(evidence.rows.height, evidence.rows.get_column("caption").is_not_null().any())
     useless = is_blank(caption) | is_boilerplate(caption) | is_file_name(caption) | is_web_address(caption)
     lengths = evidence.rows.select(characters=characters(caption), words=words(caption))
     stripped = caption.fill_null("").str.strip_chars().str.to_lowercase()
     repeated = (pl.len().over(stripped) > 1) & ~is_blank(caption)
     return Captions(
-        characters=sample.distribution(lengths.get_column("characters").cast(pl.Float64).to_numpy()),
-        words=sample.distribution(lengths.get_column("words").cast(pl.Float64).to_numpy()),
-        blank=sample.share(evidence.has(is_blank(caption))),
-        boilerplate=sample.share(evidence.has(is_boilerplate(caption))),
-        file_name=sample.share(evidence.has(is_file_name(caption))),
-        web_address=sample.share(evidence.has(is_web_address(caption))),
-        useless=sample.share(evidence.has(useless)),
-        repeated=sample.share(evidence.has(repeated)),
+        characters=sample.distribution(lengths.get_column("characters").cast(pl.Float64).to_numpy(), published),
+        words=sample.distribution(lengths.get_column("words").cast(pl.Float64).to_numpy(), published),
+        blank=sample.share(evidence.has(is_blank(caption)), published),
+        boilerplate=sample.share(evidence.has(is_boilerplate(caption)), published),
+        file_name=sample.share(evidence.has(is_file_name(caption)), published),
+        web_address=sample.share(evidence.has(is_web_address(caption)), published),
+        useless=sample.share(evidence.has(useless), published),
+        repeated=sample.share(evidence.has(repeated), published),
     )
 
 

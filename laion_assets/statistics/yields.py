@@ -47,10 +47,12 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
     declared = pl.col("declared_short_side")
     # A row that declares no size may be large enough: only the image can tell.
     enough = evidence.has(declared.is_null() | (declared >= side))
+    # So may one that declares less; where the web was asked, what it has is known.
+    any_row = evidence.sample.everything if evidence.probed else enough
     places = {"side": "requirement/minimum_side_px tidy"}
     found = [
         Choice("everything", "Everything that answers", "any size", {}, evidence.sample.everything, 0),
-        Choice("required", "Required size only", _SIZE, places, enough, side),
+        Choice("required", "Required size only", _SIZE, places, any_row, side),
         Choice(
             "high",
             "High resolution only",
@@ -117,7 +119,7 @@ def choices(evidence: Evidence, cutoffs: dict[str, float]) -> list[Choice]:
             Choice("captions", "Captions that say something", f"{_SIZE}, {words}", places, enough & useful, side)
         )
         best, best_template = best & useful, f"{best_template}, {words}"
-    found.append(Choice("combined", "All filters together", best_template, best_values, best, side))
+    found.append(Choice("combined", "All cleaning filters together", best_template, best_values, best, side))
     return found
 
 
@@ -132,7 +134,6 @@ def _yield(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Y
     known = left & ~np.isnan(bytes_each)
     mean = sample.mean(bytes_each, known)
     share = sample.share(left)
-    filled = np.where(np.isnan(bytes_each), mean.estimate or 0.0, bytes_each)
     return Yield(
         id=choice.id,
         title=choice.title,
@@ -140,9 +141,16 @@ def _yield(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Y
         attempted=sample.share(choice.where),
         share=share,
         rows=scaled(share, sample.population),
-        bytes=sample.total(filled, left) if known.any() else nothing(),
+        bytes=_total_bytes(evidence, left) if known.any() else nothing(),
         mean_bytes=mean,
     )
+
+
+def _total_bytes(evidence: Evidence, chosen: Bools) -> Estimate:
+    """Bytes of the chosen rows; a length that is not known counts as the mean of those that are."""
+    lengths = evidence.values("file_bytes")
+    mean = evidence.sample.mean(lengths, chosen & ~np.isnan(lengths)).estimate or 0.0
+    return evidence.sample.total(np.where(np.isnan(lengths), mean, lengths), chosen)
 
 
 def _condition(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Statement:
@@ -165,7 +173,6 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
     requirement, sample = evidence.requirement, evidence.sample
     asked, left = found.attempted.estimate or 0.0, found.share.estimate or 0.0
     small = choice.where & evidence.has(pl.col("true_short_side") < choice.minimum_side_px)
-    bytes_each = evidence.values("file_bytes")
     hosts = (
         evidence.rows.filter(pl.Series(choice.where))
         .group_by("host")
@@ -178,7 +185,7 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
         attempts=round(asked * sample.population),
         images=found.rows,
         bytes=found.bytes,
-        wasted_bytes=sample.total(np.nan_to_num(bytes_each), small),
+        wasted_bytes=_total_bytes(evidence, small),
         line_hours=None if total is None else total * 8 / (requirement.bandwidth_mbit_s * 1e6) / 3600,
         busiest_host=busiest[0],
         busiest_host_rows=busiest[1],
@@ -187,22 +194,39 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
     )
 
 
-def sample_sizes(population: int, observed: Estimate | None, reachable: Estimate | None) -> list[SampleSize]:
-    """Rows to sample so that a share is known to within plus or minus each half width (Cochran 1977, 4.4)."""
-    found = []
-    for half in HALF_WIDTHS:
-        any_share = rows_needed(half, 0.5, population)
-        likely = _nearest_to_half(observed)
-        answering = reachable.estimate if reachable else None
-        found.append(
-            SampleSize(
-                half_width=half,
-                rows_any_share=any_share,
-                rows_observed_share=None if likely is None else rows_needed(half, likely, population),
-                rows_among_reachable=min(population, math.ceil(any_share / answering)) if answering else None,
-            )
+def sample_sizes(
+    population: int, *, declared: Estimate | None, true: Estimate | None, reachable: Estimate | None
+) -> list[SampleSize]:
+    """Rows to sample so that a share is known to within plus or minus each half width (Cochran 1977, 4.4).
+
+    Args:
+        population: Rows the sample is drawn from.
+        declared: The share that meets the requirement, of the rows as declared.
+        true: The same of the reachable images; None when nothing was probed.
+        reachable: The share of the rows that are reachable.
+    """
+    answering = (reachable.estimate if reachable else None) or 0.0
+    likely = _nearest_to_half(true or declared)
+
+    def among_reachable(half: float, share: float) -> int | None:
+        """Rows to draw so that those of them which answer are enough."""
+        if not answering:
+            return None
+        return min(population, math.ceil(rows_needed(half, share, round(population * answering)) / answering - 1e-9))
+
+    return [
+        SampleSize(
+            half_width=half,
+            rows_any_share=rows_needed(half, 0.5, population),
+            rows_observed_share=None
+            if likely is None
+            else among_reachable(half, likely)
+            if true
+            else rows_needed(half, likely, population),
+            rows_among_reachable=among_reachable(half, 0.5),
         )
-    return found
+        for half in HALF_WIDTHS
+    ]
 
 
 def rows_needed(half_width: float, share: float, population: int) -> int:

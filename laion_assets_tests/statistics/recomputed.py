@@ -206,8 +206,6 @@ class Recomputation:
         for kind in ("straddles_buckets", "declared_below_minimum", "true_below_minimum", "declared_swapped"):
             having = [kind in found for found in kinds]
             told = self.measured if kind in ("true_below_minimum", "declared_swapped") else everywhere
-            if kind == "true_below_minimum":  # a row that declares less is none of this kind, probed or not
-                told = [t or short_of(row) < 1024 for t, row in zip(told, self.sample, strict=True)]
             self.share(f"anomaly/kinds/{kind}/share", having, told)
             both = [i and t for i, t in zip(inside, told, strict=True)]
             self.share(f"anomaly/kinds/{kind}/within_historical", having, both)
@@ -385,24 +383,26 @@ class Recomputation:
     def _sample_sizes(self) -> None:
         share = "thresholds/1024/views/true_sample"
         likely = min(max(0.5, self.numbers[f"{share}/low"]), self.numbers[f"{share}/high"])
+        answering = self.numbers["reach/reachable"]
+        reached = round(self.population * answering)
         for place, half in enumerate((0.05, 0.02, 0.01, 0.005, 0.001)):
             path = f"sample_sizes/{place}"
-            rows = self._needed(half, 0.5)
             self.numbers |= {
                 f"{path}/half_width": half,
-                f"{path}/rows_any_share": rows,
-                f"{path}/rows_observed_share": self._needed(half, likely),
-                f"{path}/rows_among_reachable": min(self.population, math.ceil(rows / self.numbers["reach/reachable"])),
+                f"{path}/rows_any_share": needed(half, 0.5, self.population),
+                f"{path}/rows_observed_share": math.ceil(needed(half, likely, reached) / answering),
+                f"{path}/rows_among_reachable": math.ceil(needed(half, 0.5, reached) / answering),
             }
 
-    def _needed(self, half: float, p: float) -> int:
-        """The smallest sample whose interval is narrow enough, by trying."""
-        low, high = 1, self.population
-        while low < high:
-            middle = (low + high) // 2
-            error = math.sqrt(p * (1 - p) / middle * (self.population - middle) / (self.population - 1))
-            low, high = (low, middle) if z() * error <= half else (middle + 1, high)
-        return low
+
+def needed(half: float, p: float, population: int) -> int:
+    """The smallest sample whose interval is narrow enough, by trying."""
+    low, high = 1, population
+    while low < high:
+        middle = (low + high) // 2
+        error = math.sqrt(p * (1 - p) / middle * (population - middle) / (population - 1))
+        low, high = (low, middle) if z() * error <= half else (middle + 1, high)
+    return low
 
 
 def measure(row: Row, side: str, name: str) -> float:

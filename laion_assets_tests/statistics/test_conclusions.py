@@ -228,6 +228,28 @@ def column(name: str, value: object) -> Change:
     return lambda rows: rows.with_columns(pl.lit(value).cast(rows.schema[name]).alias(name))
 
 
+def half_unscored(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(
+        pl.when(pl.col("row") % 2 == 0).then(name).alias(name) for name in ("punsafe", "pwatermark")
+    )
+
+
+def honestly_small(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every other row declares 800 px, and is of them."""
+    return rows.with_columns(
+        pl.when(pl.col("row") % 2 == 0).then(pl.lit(800, pl.Int32)).otherwise(name).alias(name) for name in SIZES
+    )
+
+
+def understated(rows: pl.DataFrame) -> pl.DataFrame:
+    """Declared too small, and large."""
+    return rows.with_columns(pl.lit(800, pl.Int32).alias(name) for name in SIZES)
+
+
+def half_sized(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.when(pl.col("row") % 2 == 0).then(name).alias(name) for name in SIZES)
+
+
 def one_host(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(url="https://one.example/" + pl.col("row").cast(pl.String))
 
@@ -263,7 +285,17 @@ STRENGTH_OR_LIMIT: list[tuple[str, dict[str, object], str, dict[str, object], st
     ("precision", {"drawn": 2_900}, "large enough to pin", {"drawn": 200}, "The sample is small"),
     ("nonresponse", {"after": no_large_dies, "drawn": ROWS}, "look like", {"after": large_links_die}, "use the bounds"),
     ("caption_words", {}, "Captions say something", {"before": texts("red oak")}, "Captions are short"),
-    ("languages", {}, "many languages", {"before": column("language", "en")}, "in one language (100 %)"),
+    ("languages", {}, "more than one language", {"before": column("language", "en")}, "in one language (100 %)"),
+    (
+        "languages",
+        {},
+        "more than one language",
+        {"before": column("language", "nolang")},
+        "of 100 % of the captions is",
+    ),
+    ("links", {"reachable": 0.95}, "Most links live", {"reachable": 1, "drawn": 10}, "too roughly to judge: 100 %"),
+    ("matches", {}, "can be trusted", {"smaller": 0, "drawn": 10}, "is open: 100 % of too few"),
+    ("precision", {"drawn": 2_900}, "large enough", {"reachable": 1, "drawn": 1_500}, "The sample is small"),
     ("watermarks", {}, "Few rows are likely watermarked", {"before": column("pwatermark", 0.9)}, "100 % of the scored"),
     ("unsafe", {}, "Few rows are likely unsafe", {"before": column("punsafe", 0.9)}, "100 % of the scored"),
     ("hosts", {"before": many_hosts}, "spread over many hosts", {"before": one_host}, "One host holds 100 %"),
@@ -332,12 +364,16 @@ RECOMMENDED: list[tuple[str, dict[str, object], str]] = [
     ("high", {"after": tiny_true}, "the sample holds no such image"),
     ("safe", {}, "costs little"),
     ("safe", {"before": column("punsafe", 0.9)}, "Drop likely unsafe images."),
-    ("no_watermark", {}, "optional"),
+    ("no_watermark", {}, "Dropping likely watermarks costs little."),
+    ("no_watermark", {"before": half_unscored}, "Dropping likely watermarks is optional."),
+    ("safe", {"before": half_unscored}, "Dropping likely unsafe images is optional."),
+    ("required", {"before": honestly_small, "smaller": 0}, "not all that answers has it"),
     ("no_watermark", {"before": column("pwatermark", 0.9)}, "Drop likely watermarks."),
     ("captions", {}, "costs little"),
     ("captions", {"before": texts("DSC_0123")}, "Drop captions that say nothing."),
     ("similarity", {}, "Raise similarity within each language group"),
     ("similarity", {"before": column("similarity", None)}, ""),
+    ("similarity", {"before": column("language", None)}, "Raise similarity, if captions must fit closely."),
     ("enough", {"requirement": many_wanted(10)}, "more than the 10 wanted"),
     ("enough", {"requirement": many_wanted(2_990)}, "fewer than the 2,990 wanted"),
     ("enough", {}, ""),
@@ -409,3 +445,60 @@ def test_our_own_failures_are_repaired_before_anything_is_downloaded() -> None:
 
 def test_without_probes_there_is_no_download_strategy() -> None:
     assert found(probed=False).conclusions.strategy == []
+
+
+def test_images_that_are_larger_than_declared_can_be_had() -> None:
+    """What the summary says and what the table of thresholds says is one figure."""
+    measured = found(after=lambda rows: large_true(understated(rows)))
+    level = next(one for one in measured.thresholds if one.minimum_side_px == 1024)
+    required = next(choice for choice in measured.yields if choice.id == "required")
+    assert level.obtainable is not None
+    assert level.obtainable.count > 1_000
+    assert 0.99 * level.obtainable.count < required.share.count <= level.obtainable.count  # some opted out
+    assert "can be had today" in sentence(measured.conclusions.summary, "obtainable")
+    assert "Not one" not in sentence(measured.conclusions.summary, "obtainable")
+
+
+def test_rows_that_did_not_answer_are_in_no_share_of_the_reachable() -> None:
+    measured = found(all_small_ones_real, reachable=0.5)
+    kind = next(one for one in measured.anomaly.kinds if one.kind == "true_below_minimum")
+    assert kind.share.n == measured.coverage.measured_rows
+
+
+def test_a_minimum_that_nobody_promised_is_not_broken() -> None:
+    rows = probe(tenth_declared_small(everybody()))
+    evidence = Evidence.of(
+        draw(rows, DRAWN), declared=Declared.of(profiles(rows)), requirement=RequirementSpec(), minimum_side_px=1024
+    )
+    said = measure(evidence, dataset="d", title="D", minimum_is_promised=False).conclusions
+    assert "Not all rows declare enough: 300 of" in sentence(said.limits, "promise")
+    everything = said.model_dump_json()
+    assert "promise is broken" not in everything
+    assert "as promised" not in everything
+
+
+def test_rows_without_declared_sizes_are_not_said_to_declare_any() -> None:
+    text = sentence(found(after=half_sized).conclusions.strengths, "promise")
+    assert "Every one of the 1,500 valid rows with declared sizes declares" in text
+
+
+def test_classes_begin_at_the_minimum_that_is_asked_for() -> None:
+    asked = RequirementSpec(minimum_side_px=512)
+    assert asked.edges_px == (512, 1024, 2048)
+    assert RequirementSpec(minimum_side_px=40_000).edges_px == (40_000,)
+    assert RequirementSpec(minimum_side_px=512, edges_px=(600,)).edges_px == (600,)
+    rows = probe(understated(everybody()), smaller=0)
+    evidence = Evidence.of(
+        draw(rows, DRAWN), declared=Declared.of(profiles(rows)), requirement=asked, minimum_side_px=512
+    )
+    said = measure(evidence, dataset="d", title="D").conclusions
+    assert "there is no anomaly here" in sentence(said.anomaly, "absent")
+    assert not sentence(said.summary, "headline")
+
+
+def test_a_dataset_without_captions_has_no_bad_ones() -> None:
+    measured = found(column("caption", None))
+    assert measured.captions.useless.estimate is None
+    assert {line.id for line in measured.criteria} & {"caption_words", "captions"} == set()
+    assert not sentence(measured.conclusions.limits, "caption_words")
+    assert not sentence(measured.conclusions.limits, "useless_captions")

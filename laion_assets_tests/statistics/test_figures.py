@@ -162,3 +162,19 @@ def odd(what: str) -> Pictured:
     if what == "no sizes":
         return data_of(rows.with_columns(pl.lit(None, pl.Int32).alias(side) for side in sizes), 20)
     return data_of(rows, 20, requirement=RequirementSpec(edges_px=(700,)))
+
+
+def test_where_points_are_thinned_the_counts_are_of_all_rows_and_no_defect_is_left_out() -> None:
+    rows = probe(population(2_000))
+    evidence = Evidence.of(
+        draw(rows, 1_500), declared=Declared.of(profiles(rows)), requirement=RequirementSpec(), minimum_side_px=1024
+    )
+    found = measure(evidence, dataset="d", title="D")
+    thinned = pictured(evidence, found, most_points=300)
+    assert thinned.points.height <= 300
+    for kind in found.anomaly.kinds:
+        assert thinned.kinds[kind.kind] == kind.share.count
+        if kind.defect:
+            assert thinned.points.get_column(kind.kind).sum() == kind.share.count
+    assert thinned.matches == {one.name: one.share.count for one in found.agreement if one.share.count}
+    assert sum(thinned.matches.values()) == found.coverage.measured_rows

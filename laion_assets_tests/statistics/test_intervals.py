@@ -7,7 +7,7 @@ import scipy  # type: ignore[import-untyped]
 from laion_assets.statistics.design import Sample
 from laion_assets.statistics.distribution import ValueCounts
 from laion_assets.statistics.intervals import order_ranks, student_t, wilson, wilson_share
-from laion_assets.statistics.yields import rows_needed
+from laion_assets.statistics.yields import rows_needed, sample_sizes
 
 
 def test_wilson_matches_the_published_example() -> None:
@@ -152,3 +152,14 @@ def test_what_cannot_be_negative_has_no_interval_below_what_was_seen() -> None:
     shifted = sample.mean(values - 1e3, sample.everything)
     assert shifted.low is not None
     assert shifted.low < 0, "only where nothing is negative"
+
+
+def test_a_share_of_the_reachable_needs_as_many_more_rows_as_do_not_answer() -> None:
+    """Of 10,000 rows half answer: among 5,000 a share needs 3,289, for which twice as many have to be asked."""
+    half = wilson_share(50, 100, 10_000)
+    one = next(
+        size for size in sample_sizes(10_000, declared=None, true=half, reachable=half) if size.half_width == 0.01
+    )
+    assert rows_needed(0.01, 0.5, 5_000) == 3_289
+    assert one.rows_among_reachable == one.rows_observed_share == 6_578
+    assert one.rows_any_share == rows_needed(0.01, 0.5, 10_000)
