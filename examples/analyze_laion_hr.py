@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 
 from laion_assets.analyze import analyze
+from laion_assets.statistics.document import Estimate
 from laion_assets.terminal import Display
 
 SOURCE = "hf://datasets/laion/relaion-high-resolution"
@@ -30,18 +31,25 @@ def main() -> None:
     # Declared sizes of all rows are exact; what is true of the images is estimated from those that answered.
     for measure in figures.sizes:
         declared, true = measure.views.declared_all, measure.views.true_sample
-        if declared and true:
+        if declared and true and true.n:
             median, real = declared.percentiles["p50"].estimate, true.percentiles["p50"]
-            print(f"{measure.name}: median {median:g} declared, {real.estimate:g} true ({real.low:g} to {real.high:g})")
+            print(f"{measure.name}: median {median:g} declared, {real.estimate:g} true{interval(real, 'g')}")
 
     # "Below 1024" can mean four things; each has a share of its own, with a 95 % interval.
     for kind in figures.anomaly.kinds:
         if kind.share.estimate is not None:
-            print(f"{kind.kind}: {kind.share.estimate:.2%} ({kind.share.low:.2%} to {kind.share.high:.2%})")
+            print(f"{kind.kind}: {kind.share.estimate:.2%}{interval(kind.share, '.2%')}")
 
     for statement in figures.conclusions.recommendations:
         print(f"- {statement.text}")
     print(f"The report: {found.files[0]}")
+
+
+def interval(figure: Estimate, form: str) -> str:
+    """The 95 % interval; a few rows are too few for one."""
+    if figure.low is None or figure.high is None:
+        return ""
+    return f" ({figure.low:{form}} to {figure.high:{form}})"
 
 
 if __name__ == "__main__":

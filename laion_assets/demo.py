@@ -25,7 +25,13 @@ from laion_assets.terminal import Display, Stage, stderr_into
 
 DATASET = "laion_hr"
 SUBSET = "vlm_1024"
-RESULTS = ("report.html", f"{DATASET}_analysis.png", f"{DATASET}_sample_analysis.csv")
+RESULTS = (
+    "report.html",
+    f"{DATASET}_analysis.png",
+    f"{DATASET}_sample_analysis.csv",
+    "statistics.json",
+    "report.md",
+)
 LOG = "demo.log"
 INTERRUPTED_EXIT_CODE = 130
 

@@ -32,7 +32,7 @@ def print_summary(
     shards = Path(lake.base_uri) / dataset / subset
     lines += [
         (_shown(shards / "shards"), f"{len(manifest['shards'])} shards, img2dataset's format"),
-        (_shown(shards / "index"), "shard lists, manifest with checksums, dataset card"),
+        (_shown(shards), "dataset card, Croissant metadata, shard lists; in index a manifest with checksums"),
     ]
     _print(console, lines)
     console.print("\n[bold]The same runs in the Dagster UI[/bold]\n  make dev, then open http://127.0.0.1:3000")
@@ -42,6 +42,8 @@ _ABOUT = {
     "html": "the report: open it in a browser",
     "png": "the analysis picture",
     "csv": "one row per sampled URL",
+    "json": "every figure of the report",
+    "md": "the report as text",
 }
 
 

@@ -147,6 +147,21 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
             }
             for kind in found.anomaly.kinds
         ),
+        "sizes": _table(
+            {
+                "measure": f"{measure.name.replace('_', ' ')}, {measure.unit}",
+                "of": name,
+                "mean": tidy(view.mean.estimate),
+            }
+            | {p: _with_interval(value, tidy) for p, value in view.percentiles.items()}
+            for measure in found.sizes
+            for name, view in (
+                ("declared, all rows", measure.views.declared_all),
+                ("declared, sampled", measure.views.declared_sample),
+                ("true, reachable", measure.views.true_sample),
+            )
+            if view is not None and view.n
+        ),
         "size_classes": _table(
             {
                 "class": by_side.name,

@@ -130,11 +130,6 @@ def points(value: float | None) -> str:
     return UNKNOWN if value is None else f"±{NBSP}{value * 100:.6g}{NBSP}pp"
 
 
-def half_points(value: float | None) -> str:
-    """A half width, for running text."""
-    return UNKNOWN if value is None else f"{value * 100:.2f}"
-
-
 def _three(value: float) -> str:
     """Three significant digits, never in exponent form."""
     if value == 0:
@@ -156,7 +151,6 @@ FORMATS = {
     "tidy_int": identity,
     "hours": hours,
     "points": points,
-    "half_points": half_points,
 }
 """Formats by the name that a statement's values use."""
 

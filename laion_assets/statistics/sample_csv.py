@@ -41,7 +41,7 @@ COLUMNS: dict[str, str] = {
     "true_bucket": "size class by the true short side",
     "declared_match": "how true relates to declared: exact, swapped, scaled_down, replaced",
     "straddles_buckets": "one side on each side of a class edge: called too small by the historical scheme only",
-    "declared_below_minimum": "the row itself declares a side below the promised minimum",
+    "declared_below_minimum": "the row itself declares a side below the minimum",
     "true_below_minimum": "declared large enough, but the image is not",
     "declared_swapped": "width and height are exchanged",
     "anomaly_kind": "the one of these four that decides what to do with the row",
@@ -62,7 +62,6 @@ def sample_csv(evidence: Evidence) -> bytes:
     rows = evidence.rows.with_columns(
         meets_requirement=pl.col("true_short_side") >= required,
         flags=pl.col("flags").list.join(" "),
-        outcome=pl.col("outcome"),
         fault=pl.when(pl.col("outcome").is_not_null()).then("fault"),
     ).select(list(COLUMNS))
     harmless = rows.with_columns(

@@ -78,6 +78,38 @@ def test_a_folder_of_awkward_files_is_read_and_probed_row_by_row(truth: pl.DataF
     assert (coverage["parts"], coverage["rows_in"], coverage["sample_rows"]) == (3, 5, 5)
 
 
+@pytest.mark.usefixtures("on_sandbox", "without_panels")
+def test_a_row_without_a_size_or_a_caption_is_probed_like_any_other(truth: pl.DataFrame, tmp_path: Path) -> None:
+    rows = living(truth, 4)
+    urls = rows["url"].to_list()
+    (tmp_path / "some.csv").write_bytes(
+        lines(
+            "url,caption,width,height",
+            *(f"{urls[0]},a red house,1600,1200", f"{urls[1]},a house,,", f"{urls[2]},,1600,1200", f"{urls[3]}, ,,900"),
+        )
+    )
+    code, printed = analyzed(tmp_path / "some.csv", out=tmp_path / "out", requirement_px=600)
+    assert code == 0, printed
+    probes = pl.read_parquet(tmp_path / "out/lake/some/dimension_probes/dimension_probes.parquet")
+    assert sorted(probes["url"]) == sorted(urls)
+    statistics = json.loads((tmp_path / "out/statistics.json").read_text())
+    assert statistics["coverage"]["rows_quarantined"] == 0
+    assert statistics["captions"]["blank"]["count"] == 2
+    assert statistics["requirement"]["edges_px"] == [600, 1200, 2400]
+
+
+@pytest.mark.usefixtures("on_sandbox", "without_panels")
+def test_a_list_of_urls_is_not_blamed_for_captions_or_promises(truth: pl.DataFrame, tmp_path: Path) -> None:
+    urls = living(truth, 2)["url"].to_list()
+    (tmp_path / "links.csv").write_bytes(lines("url", *urls))
+    code, printed = analyzed(tmp_path / "links.csv", out=tmp_path / "out")
+    assert code == 0, printed
+    report = (tmp_path / "out/report.md").read_text()
+    assert "Captions are short" not in report
+    assert "Median words" not in report
+    assert "promise" not in report
+
+
 @pytest.mark.usefixtures("on_sandbox")
 def test_exchanged_columns_are_found(truth: pl.DataFrame, tmp_path: Path) -> None:
     rows = living(truth, 12).select("url", WIDTH="true_height", HEIGHT="true_width")
