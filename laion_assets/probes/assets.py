@@ -15,7 +15,7 @@ from laion_assets.probes.probe import probe_sample
 from laion_assets.probes.progress import Progress
 from laion_assets.probes.sample import SAMPLE_SCHEMA, Sample, draw_sample
 from laion_assets.probes.schema import PROBE_SCHEMA
-from laion_assets.probes.share import share
+from laion_assets.probes.share import weighted_share
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
 from laion_assets.probes.store import ProbeStore
 from laion_assets.web.outcome import Outcome
@@ -166,9 +166,7 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
         probes = run.frame.select([*SAMPLE_SCHEMA, *PROBE_SCHEMA])
         health = diagnose(probes)
         if not health.is_healthy:
-            # What may be our own doing must not be believed by the next run.
-            doubtful = probes.filter(pl.col("outcome").is_in([outcome.value for outcome in health.doubtful_outcomes]))
-            kept.forget(doubtful["url"])
+            kept.forget(health.doubtful_urls(probes))
         uri = opened.uri(key.path, "dimension_probes.parquet")
         size_bytes = opened.write_parquet(uri, probes)
         return dg.MaterializeResult(
@@ -220,10 +218,13 @@ def table_of(records: Sequence[Record]) -> dg.TableMetadataValue:
 def _shares(probes: pl.DataFrame, minimum_side_px: int) -> Mapping[str, float]:
     if not probes.height:
         return {}
-    ok = share(int((probes["outcome"] == Outcome.OK.value).sum()), probes.height)
-    large = probes.select((pl.min_horizontal("true_width", "true_height") >= minimum_side_px).mean()).item()
+    weights = probes["weight"]
+    ok = weighted_share(probes["outcome"] == Outcome.OK.value, weights)
     shares = {"ok_share": ok.estimate, "ok_share_low": ok.low, "ok_share_high": ok.high}
-    return shares if large is None else {**shares, "large_enough_share_of_ok": large}
+    is_large = probes.select(pl.min_horizontal("true_width", "true_height") >= minimum_side_px).to_series()
+    if is_large.null_count() < is_large.len():
+        shares["large_enough_share_of_ok"] = weighted_share(is_large, weights).estimate
+    return shares
 
 
 def _content_version(lake: Lake, uri: str) -> dg.DataVersion:

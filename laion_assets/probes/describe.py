@@ -55,19 +55,18 @@ def coverage_records(coverage: Iterable[PartCoverage]) -> list[Record]:
 
 
 def outcome_records(probes: pl.DataFrame) -> list[Record]:
-    """Every outcome that occurred, commonest first."""
+    """Every outcome that occurred, commonest first; shares are of the dataset, each row with its ``weight``."""
+    counts = probes.group_by("outcome").agg(rows=pl.len(), weight=pl.col("weight").sum())
+    total = probes["weight"].sum()
     return [
         {
             "outcome": word,
-            "rows": count,
-            "share": round(count / probes.height, 5),
+            "rows": rows,
+            "share": round(weight / total, 5),
             "whose_fault": _OUTCOMES[word].fault.value,
             "meaning": _OUTCOMES[word].meaning,
         }
-        for word, count in probes["outcome"]
-        .value_counts(sort=True)
-        .sort("count", "outcome", descending=[True, False])
-        .iter_rows()
+        for word, rows, weight in counts.sort("weight", "outcome", descending=[True, False]).iter_rows()
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from laion_assets.probes.header import Answer as HeaderAnswer
 from laion_assets.probes.header import Header, NeedMore, NotAnImage, Unknown, read_header
 from laion_assets.probes.spec import ProbeSpec
+from laion_assets.web.failure import one_line
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 
@@ -64,7 +65,7 @@ class Reading:
                     error = f"{format_}: the size lies beyond the first {len(answer.body)} bytes, at {needed} or later"
         return {
             "outcome": outcome.value,
-            "error": error[:300] if error else None,
+            "error": one_line(error) if error else None,
             "http_status": answer.http_status,
             "true_width": header.width if header else None,
             "true_height": header.height if header else None,

@@ -1,6 +1,7 @@
 """Asking in several processes, one per core: a client is one event loop, and an event loop is one core.
 
-Hosts are dealt out by registrable domain, so that the limits per host and per domain hold as they do in one process.
+URLs are dealt out by registrable domain, so that the limits per host and per domain hold as they do in one process. Not
+so for a host that redirects lead to from URLs of several shares: each process keeps the limits for itself.
 Each worker keeps its own answers in the store; nothing but counts comes back here.
 """
 
@@ -16,13 +17,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO
-from urllib.parse import urlsplit
 
 from laion_assets.probes.asking import OnTick
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
+from laion_assets.web.failure import Failure
 from laion_assets.web.schedule import registrable_domain
 from laion_assets.web.spec import WebSpec
+from laion_assets.web.url import parse_url
 
 # Also how late the end is noticed: 0.2 s was as much as 1,000 probes take.
 _TICK_S = 0.05
@@ -67,8 +69,9 @@ def deal(urls: Iterable[str], shares: int) -> list[list[str]]:
 
 def _domain(url: str) -> str:
     try:
-        return registrable_domain(urlsplit(url).hostname or url)
-    except ValueError:
+        # Whatever the scheme: what cannot be asked goes where its host's others go.
+        return registrable_domain(parse_url("http:" + url.partition(":")[2]).host)
+    except Failure:
         return url
 
 

@@ -81,17 +81,12 @@ class AddressGuard:
 
     def __init__(self, allow_networks: Iterable[str] = ()) -> None:
         self._allowed = [ipaddress.ip_network(network) for network in allow_networks]
-        self._exempt: set[tuple[str, int]] = set()
         self._is_allowed = lru_cache(maxsize=REMEMBERED)(self._find_allowed)
 
     @property
     def allows_some(self) -> bool:
         """Whether any network was allowed beyond the global ones."""
         return bool(self._allowed)
-
-    def exempt(self, address: str, port: int) -> None:
-        """Let one endpoint pass: a proxy that the user's environment names."""
-        self._exempt.add((address, port))
 
     def allows(self, address: str) -> bool:
         """Whether the user allowed this address by its network, whatever it is."""
@@ -107,7 +102,7 @@ class AddressGuard:
         Raises:
             Failure: ``blocked_address``, with the reason.
         """
-        if (address, port) in self._exempt or self.allows(address):
+        if self.allows(address):
             return
         reason = _reason(address)
         if reason is not None:

@@ -51,6 +51,8 @@ class Inflater:
         self._start = b""
         self.failed = False
         """The compressed data is broken; what came before is good."""
+        self.taken = 0
+        """Compressed bytes fed so far."""
 
     def feed(self, data: bytes, room: int) -> bytes:
         """Decode a piece, to at most ``room`` bytes; what it would be beyond that is dropped."""
@@ -66,6 +68,7 @@ class Inflater:
                 self._plain = True
                 return data
             self._stream = zlib.decompressobj(wbits)
+        self.taken += len(data)
         try:
             return self._stream.decompress(data, max(room, 1))
         except zlib.error:
@@ -73,9 +76,14 @@ class Inflater:
             return b""
 
     @property
-    def finished(self) -> bool:
+    def ended(self) -> bool:
         """Whether the compressed data came to its end."""
-        return self._plain or (self._stream is not None and self._stream.eof)
+        return self._stream is not None and self._stream.eof
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is lacking: the compressed data came to its end, or there was none."""
+        return self._plain or self.ended
 
 
 def _window(start: bytes) -> int | None:

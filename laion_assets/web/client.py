@@ -393,13 +393,14 @@ class GuardedClient:
         asked_s = failure.retry_after_s
         if asked_s is not None and asked_s > spec.max_retry_after_s:
             lane.suspended_until = max(lane.suspended_until, now + min(asked_s, MAX_SUSPENSION_S))
-        elif _worth_another_try(failure.outcome) and journey.attempts < spec.attempts and not journey.done:
+        else:
             ceiling = min(spec.backoff_s * 2 ** (journey.attempts - 1), spec.max_backoff_s)
             # Full jitter, so that those who failed together do not come back together.
             wait_s = max(asked_s or 0.0, self._random.uniform(0, ceiling))
             if asked_s is not None or failure.outcome is Outcome.RATE_LIMITED:
+                # Also when this URL is not tried again: the host asked it of us, whatever we want next.
                 schedule.pause(lane, now + wait_s)
-            if journey.spent_s < spec.deadline_s * (1 - WORTHWHILE_SHARE):
+            if self._is_worth_another_try(journey, failure.outcome):
                 journey.failure = failure
                 ours = journey.target is not None and self._is_ours(journey.target)
                 schedule.add_later(now + wait_s, lane.host, journey, unlimited_rate=ours)
@@ -408,6 +409,12 @@ class GuardedClient:
         lane.trouble = failure.outcome
         schedule.record(lane, now, healthy=failure.outcome not in TROUBLE, since=journey.began)
         self._end(journey, failure)
+
+    def _is_worth_another_try(self, journey: Journey, outcome: Outcome) -> bool:
+        # What failed in our own code will fail there again within the minute.
+        can_change = outcome.retryable and outcome is not Outcome.FAILED_HERE
+        has_time = journey.spent_s < self.spec.deadline_s * (1 - WORTHWHILE_SHARE)
+        return can_change and has_time and journey.attempts < self.spec.attempts and not journey.done
 
     def _end(self, journey: Journey, result: Found | Failure) -> None:
         if journey.done:
@@ -447,8 +454,3 @@ class GuardedClient:
             self._line_up(journey, journey.target)
         except Failure as failure:
             self._end(journey, failure)
-
-
-def _worth_another_try(outcome: Outcome) -> bool:
-    # What failed in our own code will fail there again within the minute.
-    return outcome.retryable and outcome is not Outcome.FAILED_HERE

@@ -33,6 +33,7 @@ from laion_assets.web.url import BLOCKED_PORTS, Target
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
+    from aiohttp.http import RawResponseMessage
 
 MAX_HEADER_LINES = 200
 # A host is asked again within moments or not for hours, and a scan over many hosts must not run out of descriptors.
@@ -58,13 +59,8 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._guard = guard
         self._proxies = _environment_proxies() if spec.trust_environment_proxies else {}
-        proxy_hosts = {url.raw_host or "" for url in self._proxies.values()}
-        self._proxy_hosts = frozenset(proxy_hosts)
-        self._resolver = _TellingResolver(
-            guard, nameservers=spec.nameservers, timeout_s=spec.dns_s, trusted_hosts=proxy_hosts
-        )
-        for url in self._proxies.values():
-            guard.exempt(url.raw_host or "", url.port or 0)
+        self._proxy_hosts = frozenset(url.raw_host or "" for url in self._proxies.values())
+        self._resolver = _TellingResolver(guard, nameservers=spec.nameservers, timeout_s=spec.dns_s)
         _raise_descriptor_limit()
         self._tls = trusting(spec.tls_ca_file)
         self._connector = aiohttp.TCPConnector(
@@ -118,7 +114,9 @@ class Connections:
 
     async def _get(self, journey: Journey, target: Target, wanted_range: str | None) -> Reply:
         journey.wait_for("a connection", self._loop.time() + self._connect_s)
-        origin = self._origin(target.origin, self._proxy_for(target) if self._proxies else None)
+        proxy = self._proxy_for(target) if self._proxies else None
+        journey.to_proxy = proxy is not None
+        origin = self._origin(target.origin, proxy)
         try:
             connection = await self._connector.connect(origin, traces=[], timeout=self._timeout)
         except (TimeoutError, asyncio.TimeoutError):
@@ -140,8 +138,10 @@ class Connections:
             )
             transport.write(origin.request(target, wanted_range))
             head, content = await protocol.read()
+            self._bound(head)
             while head.code < 200 and head.code != 101:
                 head, content = await protocol.read()
+                self._bound(head)
             if target.scheme == "https" and not self._tls.knows(target.host):
                 self._tls.remember(target.host, transport.get_extra_info("ssl_object"))
         except BaseException:
@@ -154,6 +154,15 @@ class Connections:
         """Close every connection and the resolver."""
         await self._connector.close()
         await self._resolver.close()
+
+    def _bound(self, head: "RawResponseMessage") -> None:
+        """Refuse a head over the cap as a whole; the parser bounds each of its lines and their number."""
+        size = sum(len(name) + len(value) for name, value in head.raw_headers)
+        if size > self._max_header_bytes:
+            raise Failure(
+                Outcome.TOO_LARGE,
+                f"headers over our cap: {size} bytes in all, {self._max_header_bytes} is the most",
+            )
 
     def _make_origin(self, origin: str, proxy: URL | None) -> "_Origin":
         return _Origin("GET", URL(f"{origin}/", encoded=True), headers=self._headers, loop=self._loop, proxy=proxy)
@@ -174,9 +183,10 @@ class Connections:
 
     def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, endpoint = address
-        self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
-        made = socket.socket(family, kind, protocol)
         journey = _ON_THE_WAY.get(None)
+        if journey is None or not journey.to_proxy:
+            self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
+        made = socket.socket(family, kind, protocol)
         if journey is not None and _is_prefix(journey):
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
         return made
@@ -188,7 +198,10 @@ class Connections:
 
 
 class _TellingResolver(GuardedResolver):
-    """Tells the journey under way that its name is being looked up: whose time runs out here blames our resolver."""
+    """Tells the journey under way that its name is being looked up: whose time runs out here blames our resolver.
+
+    A proxy is where the user's environment says, whatever its address.
+    """
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -198,6 +211,10 @@ class _TellingResolver(GuardedResolver):
         found = await super().resolve(host, port, family)
         journey.waits_for = waited_for
         return found
+
+    def _check(self, host: str, address: str, port: int) -> None:
+        if not _ON_THE_WAY.get().to_proxy:
+            super()._check(host, address, port)
 
 
 class _Origin(aiohttp.ClientRequest):

@@ -7,12 +7,17 @@ import aiohttp
 from laion_assets.web.body import ContentRange, Inflater, read_content_length, read_content_range
 from laion_assets.web.connection import WIDE_WINDOW_BYTES, set_window
 from laion_assets.web.deadline import timeout
+from laion_assets.web.failure import Failure, one_line
 from laion_assets.web.journey import Journey
+from laion_assets.web.outcome import Outcome
 from laion_assets.web.reply import Reply
 
 # What is left of a body nobody wants is read if it is no more than this, so that its connection can be used again.
 WORTH_READING_BYTES = 16_384
 WORTH_WAITING_S = 0.2
+# Data that cannot be compressed is hardly longer once packed. Twice what is wanted and a header with a long name are
+# more than any honest answer needs; a name or empty blocks without end would keep us reading until the deadline.
+WORTH_DECODING_BYTES = 65_536
 _COMPRESSED = frozenset(("gzip", "x-gzip", "deflate"))
 
 
@@ -53,9 +58,8 @@ class Incoming:
 
     @property
     def content_type(self) -> str | None:
-        """As the server says it, cut to a sane length."""
-        value = self.reply.headers.get("Content-Type")
-        return value[:200] if value else None
+        """As the server says it, on one printable line of a sane length."""
+        return one_line(self.reply.headers.get("Content-Type", ""))[:200] or None
 
     @property
     def encoded(self) -> bool:
@@ -72,17 +76,24 @@ class Incoming:
         return self.length
 
     async def up_to(self, want: int, *, cap: int) -> None:
-        """Take pieces until there are ``want`` bytes, never decoding more than ``cap``, or the answer ends."""
+        """Take pieces until there are ``want`` bytes, never decoding more than ``cap``, or the answer ends.
+
+        Raises:
+            Failure: ``too_large``, for compressed data that is long and brings little.
+        """
         content, inflater = self._content, self._inflater
         while self.size < want and not self.eof:
             data = await content.readany()
             if inflater is not None and data:
                 data = inflater.feed(data, cap - self.size)
-                if inflater.failed:
+                # What follows the end of the compressed data is not of the file, and may have no end.
+                if inflater.failed or inflater.ended:
                     self.eof = True
             if data:
                 self._chunks.append(data)
                 self.size += len(data)
+            if inflater is not None and self.size < want and inflater.taken > 2 * want + WORTH_DECODING_BYTES:
+                raise Failure(Outcome.TOO_LARGE, f"{inflater.taken} bytes of compressed data brought only {self.size}")
             if content.at_eof():
                 self.eof = True
 

@@ -32,6 +32,7 @@ class Journey:
         "status",
         "target",
         "task",
+        "to_proxy",
         "too_late",
         "until",
         "waits_for",
@@ -56,6 +57,8 @@ class Journey:
         """When what it is waiting for must have come."""
         self.wide = False
         """More than the first bytes is wanted, so the connection may bring much at once."""
+        self.to_proxy = False
+        """The connection it makes leads to the proxy of the user's environment, not to its target."""
         self.waits_for = ""
         self.too_late = False
         """It was stopped because what it waited for did not come."""

@@ -44,7 +44,7 @@ class Answer:
     complete: bool
     """The body is known to be the file to its last byte."""
     content_type: str | None
-    """As the server says it: untrusted."""
+    """As the server says it, untrusted: one line, at most 200 printable characters."""
     final_url: str | None
     """The URL that was asked last, as sent: without credentials and fragment. None if nothing was asked."""
     final_host: str | None

@@ -48,13 +48,10 @@ class _Known:
 class GuardedResolver(aiohttp.abc.AbstractResolver):
     """aiohttp's resolver interface over c-ares, guarded and cached."""
 
-    def __init__(
-        self, guard: AddressGuard, *, nameservers: Iterable[str], timeout_s: float, trusted_hosts: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, guard: AddressGuard, *, nameservers: Iterable[str], timeout_s: float) -> None:
         self._guard = guard
         self._nameservers = [_csv_form(server) for server in nameservers]
         self._timeout_s = timeout_s
-        self._trusted = frozenset(trusted_hosts)
         self._loop = asyncio.get_running_loop()
         self._ares: aiodns.DNSResolver | None = None
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -76,12 +73,7 @@ class GuardedResolver(aiohttp.abc.AbstractResolver):
         if known.failure is not None:
             raise Failure(*known.failure)
         for address in known.addresses:
-            if host in self._trusted:
-                self._guard.exempt(address, port)
-            try:
-                self._guard.check(address, port, BLOCKED_PORTS)
-            except Failure as refusal:
-                raise Failure(Outcome.BLOCKED_ADDRESS, f"{host} resolves to {refusal.error}") from None
+            self._check(host, address, port)
         return [
             aiohttp.abc.ResolveResult(
                 hostname=host,
@@ -93,6 +85,12 @@ class GuardedResolver(aiohttp.abc.AbstractResolver):
             )
             for address in known.addresses
         ]
+
+    def _check(self, host: str, address: str, port: int) -> None:
+        try:
+            self._guard.check(address, port, BLOCKED_PORTS)
+        except Failure as refusal:
+            raise Failure(Outcome.BLOCKED_ADDRESS, f"{host} resolves to {refusal.error}") from None
 
     async def close(self) -> None:
         """Forget everything and close the channel."""

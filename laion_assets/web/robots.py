@@ -12,6 +12,8 @@ MAX_ROBOTS_BYTES = 512_000
 
 # Directives that have a value behind a colon, so that what stands before the colon is no robot's name.
 _VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
+_ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
 def opt_out(headers: Iterable[str], *, words: tuple[str, ...], agent: str) -> str | None:
@@ -53,7 +55,7 @@ class RobotsRules:
     def allows(self, path: str) -> bool:
         """Whether a path with query may be asked for: the longest pattern wins, allow wins a tie (RFC 9309, 2.2.2)."""
         best, allowed = -1, True
-        path = _normal(path)
+        path = _without_dots(_normal(path))
         for pattern, says in self.rules:
             if len(pattern) < best or (len(pattern) == best and not says):
                 continue
@@ -91,9 +93,34 @@ def read_robots(body: bytes, *, agent: str) -> RobotsRules:
 
 
 def _normal(path: str) -> str:
-    """Compare paths with escapes in upper case and non-ASCII characters escaped, as RFC 9309, 2.2.2 does."""
+    """One spelling for what RFC 9309, 2.2.2 calls the same.
+
+    Non-ASCII characters are escaped, unreserved ones are not (RFC 3986, 2.3), and the other escapes are in upper case.
+    """
     escaped = "".join(c if c.isascii() else "".join(f"%{byte:02X}" for byte in c.encode()) for c in path)
-    return re.sub(r"%[0-9a-fA-F]{2}", lambda found: found[0].upper(), escaped)
+    return _ESCAPE.sub(_unescape_unreserved, escaped)
+
+
+def _unescape_unreserved(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else escape[0].upper()
+
+
+def _without_dots(path: str) -> str:
+    """Where a path leads once ``.`` and ``..`` are followed (RFC 3986, 5.2.4), as servers do; its query stays."""
+    if "/." not in path:
+        return path
+    path, question, query = path.partition("?")
+    segments = path.split("/")[1:]
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        kept.append("")
+    return f"/{'/'.join(kept)}{question}{query}"
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -43,12 +43,19 @@ class WebSpec(BaseModel):
     deadline_s: float = Field(
         default=20.0, gt=0, description="Seconds one URL may keep us busy over all its redirects and retries."
     )
-    connect_s: float = Field(default=6.0, gt=0, description="Seconds for TCP and TLS to be set up.")
+    connect_s: float = Field(
+        default=6.0,
+        gt=0,
+        description="Seconds for TCP and TLS to be set up with one address of a host. "
+        "Its look-up and all its addresses together have dns_s and twice this.",
+    )
     first_byte_s: float = Field(default=10.0, gt=0, description="Seconds from a sent request to its headers.")
     dns_s: float = Field(default=5.0, gt=0, description="Seconds for one look-up of a name, retries included.")
     max_redirects: int = Field(default=8, ge=0, description="Redirects followed for one URL.")
     max_header_bytes: int = Field(
-        default=32_768, ge=1_024, description="Bytes of one header line, and of all headers of one answer."
+        default=32_768,
+        ge=1_024,
+        description="Bytes of one header line, and of all headers of one answer together, 200 lines at most.",
     )
 
     concurrency: int = Field(default=256, ge=1, description="Requests under way at once, over all hosts.")
@@ -59,11 +66,12 @@ class WebSpec(BaseModel):
     host_requests_per_s: float | None = Field(
         default=20.0,
         gt=0,
-        description="Requests started per second on one host; none means no limit. "
+        description="Tries started per second on one host, redirects to it included and further ranges of a file not; "
+        "none means no limit. "
         "Addresses in allow_networks are asked as fast as they answer.",
     )
     domain_requests_per_s: float | None = Field(
-        default=60.0, gt=0, description="Requests started per second on one registrable domain; none means no limit."
+        default=60.0, gt=0, description="The same on one registrable domain; none means no limit."
     )
     lookahead: int = Field(
         default=4_096,

@@ -41,10 +41,12 @@ class World:
             uri = self.lake.uri(["laion_hr", "validated_metadata"], f"{part}.parquet")
             self.lake.write_parquet(uri, rows.filter(pl.col("part") == part))
 
-    def materialise(self, *, size: int = 400, **web: object) -> dg.ExecuteInProcessResult:
+    def materialise(
+        self, *, size: int = 400, sample: SampleSpec | None = None, **web: object
+    ) -> dg.ExecuteInProcessResult:
         assets = probe_assets(
             "laion_hr",
-            sample=SampleSpec(size=size),
+            sample=sample or SampleSpec(size=size),
             probe=ProbeSpec(),
             minimum_side_px=1024,
             parts=PARTS,
@@ -126,6 +128,46 @@ def test_a_larger_sample_reuses_the_smaller_one(world: World) -> None:
     world.materialise(size=300)
     told = metadata(world.materialise(size=500), dg.AssetKey(PROBES_KEY))
     assert (told["urls_asked"], told["urls_reused"]) == (200, 300)
+
+
+def test_a_stratum_with_more_places_than_its_size_would_give_it_weighs_what_it_is(
+    world: World, truth: pl.DataFrame
+) -> None:
+    large = pl.min_horizontal("true_width", "true_height") >= 1024
+    fine = truth.with_columns(fine=(pl.col("expected_outcome") == "ok") & large).select("url", "fine")
+    for part in ("part-00000", "part-00001"):
+        uri = world.lake.uri(["laion_hr", "validated_metadata"], f"{part}.parquet")
+        rows = world.lake.scan_parquet(uri).collect().join(fine, on="url", how="left", maintain_order="left")
+        # Everything dead, and the small images beside it, is Japanese.
+        language = pl.when("fine").then(pl.lit("en")).otherwise(pl.lit("ja")).alias("language")
+        world.lake.write_parquet(uri, rows.with_columns(language).drop("fine"))
+    sample = SampleSpec(size=400, strata=("language",), stratum_shares={"ja": 0.6})
+    told = metadata(world.materialise(sample=sample), dg.AssetKey(PROBES_KEY))
+
+    probes = world.lake.scan_parquet(world.lake.uri(PROBES_KEY, "dimension_probes.parquet")).collect()
+    weight, ok = probes["weight"].to_numpy(), (probes["outcome"] == "ok").to_numpy()
+    assert len(set(weight)) == 2
+    share = weight[ok].sum() / weight.sum()
+    assert share - ok.mean() > 0.1
+    assert told["ok_share"] == pytest.approx(share)
+    # As wide as a sample of Kish's effective size, which is smaller than 400.
+    low, high = told["ok_share_low"], told["ok_share_high"]
+    assert isinstance(low, float)
+    assert isinstance(high, float)
+    assert low < share < high
+    effective = weight.sum() ** 2 / (weight**2).sum()
+    assert effective < 300
+    assert high - low == pytest.approx(2 * 1.96 * (share * (1 - share) / effective) ** 0.5, rel=0.1)
+
+    is_large = probes.select(large).to_series().fill_null(value=False).to_numpy()
+    share_of_ok = weight[ok & is_large].sum() / weight[ok].sum()
+    assert share_of_ok - is_large[ok].mean() > 0.02
+    assert told["large_enough_share_of_ok"] == pytest.approx(share_of_ok)
+
+    records = {record.data["outcome"]: record.data for record in told["outcomes"].records}  # type: ignore[attr-defined]
+    assert records["ok"]["rows"] == ok.sum()
+    assert records["ok"]["share"] == pytest.approx(share, abs=1e-5)
+    assert sum(float(record["share"]) for record in records.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_drowned_resolver_stops_what_is_downstream_and_is_not_believed_later(world: World) -> None:

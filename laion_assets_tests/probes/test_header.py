@@ -7,7 +7,7 @@ import pytest
 
 from laion_assets.probes.header import Header, NeedMore, NotAnImage, Unknown, read_header
 from laion_assets_tests.probes import pictures
-from laion_assets_tests.probes.pictures import MAKERS, decoded_size, exif, made, painted, saved
+from laion_assets_tests.probes.pictures import MAKERS, decoded_size, exif, made, painted, png_chunk, saved
 
 # What no prefix can tell for certain, or what decoders disagree about.
 UNKNOWN = {
@@ -295,6 +295,49 @@ def test_a_directory_far_away_is_asked_for_where_it_is() -> None:
     content = pictures.tiff_with_directory_at_end(1000, 900)
     assert read_header(content[:4096], complete=False) == NeedMore(900_010, "tiff")
     assert read_header(content[:900_010], complete=False) == NeedMore(900_118, "tiff")
+
+
+def late_header(width: int, height: int, between: bytes = b"tEXt") -> bytes:
+    """A PNG whose header, of 61 x 47, is followed by a long chunk and then by all of another picture."""
+    second = saved(painted(width, height), "PNG")
+    return png(61, 47) + png_chunk(between, b"a\0" + b"b" * 5000) + second[8:]
+
+
+@pytest.mark.parametrize("between", [b"tEXt", b"prVt", b"ab_1"])
+def test_a_second_header_is_seen_wherever_the_first_range_ends(between: bytes) -> None:
+    content = late_header(30, 20, between)
+    assert decoded_size(content) == (30, 20)
+    for length in range(33, len(content) + 1):
+        answer = read_header(content[:length], complete=False)
+        assert isinstance(answer, NeedMore | Unknown), length
+    assert isinstance(read_header(content, complete=True), Unknown)
+
+
+def test_the_same_header_twice_is_one_size() -> None:
+    content = late_header(61, 47)
+    assert decoded_size(content) == (61, 47)
+    answers = {read_header(content[:length], complete=False) for length in range(33, len(content) + 1)}
+    assert {type(answer) for answer in answers} == {NeedMore, Header}
+    assert read_header(content, complete=True) in answers
+
+
+def test_a_png_is_settled_where_its_picture_begins() -> None:
+    plain = made("png")
+    assert plain[37:41] == b"IDAT"
+    assert read_header(plain[:40], complete=False) == NeedMore(41, "png")
+    assert read_header(plain[:41], complete=False) == Header(61, 47, "png")
+    profile = plain[:33] + png_chunk(b"iCCP", bytes(3000)) + plain[33:]
+    assert read_header(profile[:4096], complete=False) == Header(61, 47, "png")
+    # The next chunk's name is all that is wanted of what a larger one hides.
+    profile = plain[:33] + png_chunk(b"iCCP", bytes(9000)) + plain[33:]
+    assert read_header(profile[:4096], complete=False) == NeedMore(33 + 12 + 9000 + 8, "png")
+
+
+def test_a_png_of_chunks_without_end_is_given_up() -> None:
+    content = made("png")[:33] + png_chunk(b"tEXt", b"a\0") * 5000 + made("png")[33:]
+    answer = read_header(content, complete=True)
+    assert isinstance(answer, Unknown)
+    assert answer.reason == "more than 4096 chunks before the picture"
 
 
 def test_the_extension_and_the_content_type_play_no_part() -> None:

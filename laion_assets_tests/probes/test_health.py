@@ -90,6 +90,62 @@ def test_a_dead_network_is_seen_with_few_probes_too() -> None:
     assert diagnose(round_of({"timed_out": 1, "ok": 3}, hosts=4, scale=1)).is_healthy
 
 
+def test_what_was_not_asked_any_more_does_not_hide_what_the_host_was_suspended_for() -> None:
+    words = ["timed_out"] * 12 + ["host_suspended"] * 88
+    probes = pl.DataFrame(
+        {
+            "url": [f"http://host-{host}.example/{n}.jpg" for host in range(10) for n in range(100)],
+            "outcome": words * 10,
+        }
+    )
+    health = diagnose(probes)
+    assert [(found.sickness.name, found.hosts, found.out_of) for found in health.sick] == [("dead network", 10, 10)]
+    assert (health.probes, health.hosts) == (1000, 10)
+    # Nor is it to be believed by the next run that they are not worth asking.
+    assert Outcome.HOST_SUSPENDED in health.doubtful_outcomes
+
+
+def test_hosts_that_were_only_left_alone_say_nothing() -> None:
+    probes = round_of({"host_suspended": 20, "ok": 5}, hosts=25, scale=1)
+    health = diagnose(probes)
+    assert health.is_healthy
+    assert {diagnosis.out_of for diagnosis in health.diagnoses} == {5}
+    assert health.doubtful_outcomes == frozenset()
+
+
+def of_hosts(*hosts: dict[str, int]) -> pl.DataFrame:
+    """Probes of a few hosts, each with these outcomes."""
+    rows = [
+        (f"http://host-{number}.example/{word}-{n}.jpg", word)
+        for number, outcomes in enumerate(hosts)
+        for word, count in outcomes.items()
+        for n in range(count)
+    ]
+    return pl.DataFrame(rows, schema=["url", "outcome"], orient="row")
+
+
+@pytest.mark.parametrize("outcome", ["forbidden", "not_an_image", "dns_failed", "timed_out", "tls_failed"])
+def test_few_hosts_that_give_images_are_not_sick(outcome: str) -> None:
+    # S3 answers 403 for a key that is not there.
+    half = {outcome: 60, "ok": 40}
+    for hosts in range(1, 5):
+        assert diagnose(of_hosts(*[half] * hosts)).is_healthy
+    assert diagnose(of_hosts({outcome: 99, "ok": 1})).is_healthy
+    assert not diagnose(of_hosts(*[half] * 5)).is_healthy
+
+
+@pytest.mark.parametrize("outcome", ["forbidden", "rate_limited", "tls_failed"])
+def test_a_single_host_that_gives_nothing_is_sick(outcome: str) -> None:
+    assert not diagnose(of_hosts({outcome: 100})).is_healthy
+    assert not diagnose(of_hosts({outcome: 90, "not_found": 10})).is_healthy
+
+
+@pytest.mark.parametrize("outcome", ["resolver_failed", "network_unreachable", "failed_here"])
+def test_what_only_we_can_have_done_is_sick_though_a_host_gave_images(outcome: str) -> None:
+    health = diagnose(of_hosts({outcome: 60, "ok": 40}))
+    assert outcome in {doubtful.value for doubtful in health.doubtful_outcomes}
+
+
 def test_nothing_probed_is_not_sick() -> None:
     empty = pl.DataFrame(schema={"url": pl.String(), "outcome": pl.String()})
     assert diagnose(empty).is_healthy

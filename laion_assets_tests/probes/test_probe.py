@@ -5,8 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
@@ -173,6 +178,54 @@ def kept(*results: tuple[str, str, float]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=STORE_SCHEMA)
 
 
+@contextmanager
+def saying(*headers: bytes) -> Iterator[str]:
+    """A web server that answers everything with a page and these header lines; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(b"\r\n".join([b"HTTP/1.1 200 OK", *headers, b"Content-Length: 13", b"", b"<html></html>"]))
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_server_says_of_itself_neither_ends_the_run_nor_reaches_a_terminal(
+    web: WebSpec, store: ProbeStore, processes: int
+) -> None:
+    with saying(b"Content-Type: text/html; charset=\xe9\x1b[31m") as address:
+        urls = pl.DataFrame({"url": [f"{address}/1", f"{address}/2"]})
+        run = probe_sample(urls, web=web, spec=ProbeSpec(processes=processes), store=store)
+    assert run.frame["outcome"].to_list() == ["not_an_image"] * 2
+    assert run.frame["error"].to_list() == ["html (as text/html; charset= [31m)"] * 2
+    assert store.newest().sort("url")["error"].to_list() == run.frame["error"].to_list()
+
+
+def test_hosts_are_spread_over_the_whole_run(web: WebSpec, store: ProbeStore) -> None:
+    # Nothing can be asked at these URLs, so they are answered in the order in which they are asked.
+    hosts, each = 10, 100
+    urls = [f"ftp://host-{host}.example/{number}.jpg" for host in range(hosts) for number in range(each)]
+    probe_sample(pl.DataFrame({"url": urls}), web=web, spec=ProbeSpec(processes=1), store=store)
+    order = store.newest().sort("probed_at", maintain_order=True)["url"].str.extract(r"host-(\d)")
+    assert order.len() == hosts * each
+    for begin in range(0, hosts * each, each):
+        # Of a hundred URLs some ten are of each host; in the order of their names they would all be of one.
+        counts = order.slice(begin, each).value_counts()
+        assert counts.height == hosts
+        assert counts["count"].to_numpy().max() < 30
+
+
 def test_what_is_believed_and_for_how_long_depends_on_the_outcome(web: WebSpec, store: ProbeStore) -> None:
     cases = [
         ("ok", 29, False), ("ok", 31, True),
@@ -281,6 +334,19 @@ def test_a_host_is_asked_by_one_process_only(truth: pl.DataFrame) -> None:
     hosts = [{url.split("/")[2] for url in share if url.count("/") > 2} for share in shares]
     assert not hosts[0] & hosts[1] | hosts[0] & hosts[2] | hosts[1] & hosts[2]
     assert any({"a.shop.example", "b.shop.example"} <= share for share in hosts)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["http://shop.example/1", "http://shop.example./2", "http://SHOP.example:8080/3", "ftp://me@shop.example/4"],
+        ["http://127.0.0.1/1", "http://2130706433/2", "http://0x7f.1/3"],
+        ["http://bücher.example/1", "http://xn--bcher-kva.example/2", "http:\\\\xn--bcher-kva.example/3"],
+    ],
+)
+def test_a_host_is_one_however_it_is_written(spellings: list[str]) -> None:
+    # Of 64 shares any two hosts would hardly share one.
+    assert sorted(map(len, deal(spellings, 64)))[-2:] == [0, len(spellings)]
 
 
 def test_workers_end_with_their_parent_and_keep_what_they_learned(
@@ -418,3 +484,8 @@ def test_an_answer_is_called_by_what_its_bytes_are(
     assert (result["outcome"], result["format"], result["error"]) == (outcome, format_, error)
     assert list(result) == list(PROBE_SCHEMA)
     assert (result["true_width"], result["true_height"]) == ((61, 47) if outcome == "ok" else (None, None))
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    found = replace(answer(b"<html></html>"), content_type="text/html; charset=\udce9\x1b[31m")
+    assert Reading(ProbeSpec()).result(found, probed_at=NOW)["error"] == "html (as text/html; charset= [31m)"

@@ -1,10 +1,12 @@
 """What hosts see of us: never too many at once, never too often, and gone when asked to go."""
 
 import asyncio
+import random
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 
@@ -194,6 +196,68 @@ def test_a_host_that_says_when_to_come_back_is_left_alone_until_then(
     assert len(times) == 6
     assert times[1] - times[0] >= 0.99, "nobody else was sent there either"
     assert min(answer.seconds for answer in answers) < 0.9, "waiting one's turn is not spent on the URL"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_says_so_on_our_last_try_is_left_alone_as_well(
+    run: Run[tuple[list[Outcome], list[float]]], status: int
+) -> None:
+    times: list[float] = []
+
+    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        writer.write(plain(status, [("Retry-After", "1")]) if len(times) == 1 else plain(200))
+        await writer.drain()
+
+    async def main() -> tuple[list[Outcome], list[float]]:
+        async with serve(handler) as site, GuardedClient(changed(per_host=1, attempts=1)) as client:
+            answers = await all_of(client, [site.url("/1"), site.url("/2")])
+            return [answers[site.url(path)].outcome for path in ("/1", "/2")], times
+
+    (first, second), times = run(main())
+    assert first is (Outcome.RATE_LIMITED if status == 429 else Outcome.SERVER_ERROR)
+    assert second is Outcome.OK
+    assert len(times) == 2
+    assert times[1] - times[0] >= 0.99
+
+
+class Dice(random.Random):
+    """Always falls on the ceiling, and remembers between what it was thrown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thrown: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.thrown.append((a, b))
+        return b
+
+
+def test_waits_between_tries_are_drawn_below_a_ceiling_that_doubles_up_to_its_own(
+    run: Run[tuple[list[tuple[float, float]], list[float]]],
+) -> None:
+    times: list[float] = []
+
+    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        writer.write(plain(500))
+        await writer.drain()
+
+    async def main() -> tuple[list[tuple[float, float]], list[float]]:
+        spec = changed(attempts=5, backoff_s=0.05, max_backoff_s=0.15)
+        async with serve(handler) as site, GuardedClient(spec) as client:
+            client._random = dice = Dice()
+            assert (await client.fetch(site.url())).outcome is Outcome.SERVER_ERROR
+            return dice.thrown, times
+
+    thrown, times = run(main())
+    ceilings = [0.05, 0.1, 0.15, 0.15]
+    # From zero on, so that those who failed together do not come back together.
+    assert [low for low, _ in thrown[:4]] == [0] * 4
+    assert [ceiling for _, ceiling in thrown[:4]] == pytest.approx(ceilings)
+    waited = [later - earlier for earlier, later in pairwise(times)]
+    assert len(waited) == 4
+    assert all(wait >= ceiling - 0.01 for wait, ceiling in zip(waited, ceilings, strict=True)), waited
 
 
 def test_a_longer_wait_than_ours_ends_the_url_and_suspends_the_host(run: Run[tuple[list[Answer], int]]) -> None:

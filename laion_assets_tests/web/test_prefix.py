@@ -394,3 +394,84 @@ def test_a_callback_that_fails_is_our_fault_and_fails_nobody_else(run: Run[list[
     bad, good = run(main())
     assert (bad.outcome, bad.error, bad.requests) == (Outcome.FAILED_HERE, "KeyError: 'a bug of ours'", 1)
     assert good.outcome is Outcome.OK
+
+
+SMALL = FILE[:2000]
+PACKED = gzip.compress(SMALL)
+STORED_NOTHING = b"\0\0\0\xff\xff"
+"""A deflate block of no bytes."""
+
+
+def without_end(start: bytes, then: bytes) -> Handler:
+    """Says that it is gzip, starts like this and goes on like that for as long as somebody reads it."""
+
+    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(200, [("Content-Encoding", "gzip")]) + start)
+        while True:
+            writer.write(then * (65_536 // len(then)))
+            await writer.drain()
+
+    return handler
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "prefix"])
+def test_what_follows_the_end_of_compressed_data_is_not_read(run: Run[Answer], whole: bool) -> None:  # noqa: FBT001
+    async def main() -> Answer:
+        async with serve(without_end(PACKED, b"more")) as site, GuardedClient(OPEN) as client:
+            if whole:
+                return await client.fetch(site.url(), max_bytes=100_000)
+            return await client.fetch_prefix(site.url(), more=Wants([10**9]), max_bytes=100_000)
+
+    answer = run(main())
+    assert (answer.outcome, answer.body, answer.complete) == (Outcome.OK, SMALL, True)
+    # What the kernel had by then: one or two buffers.
+    assert answer.bytes_read < 3_000_000
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "prefix"])
+@pytest.mark.parametrize(
+    ("start", "then"),
+    [
+        (b"\x1f\x8b\x08\x08\0\0\0\0\0\x03", b"name"),
+        (b"\x1f\x8b\x08\x00\0\0\0\0\0\x03", STORED_NOTHING),
+        (b"\x78\x9c", STORED_NOTHING),
+    ],
+    ids=["a name without end", "empty blocks", "empty blocks in zlib's wrapping"],
+)
+def test_compressed_data_that_brings_nothing_is_given_up(
+    run: Run[Answer],
+    start: bytes,
+    then: bytes,
+    whole: bool,  # noqa: FBT001
+) -> None:
+    spec = WebSpec(allow_networks=LOOPBACK, attempts=3, deadline_s=20.0)
+
+    async def main() -> Answer:
+        async with serve(without_end(start, then)) as site, GuardedClient(spec) as client:
+            if whole:
+                return await client.fetch(site.url(), max_bytes=100_000)
+            return await client.fetch_prefix(site.url(), more=Wants([10**9]), max_bytes=100_000)
+
+    answer = run(main())
+    assert (answer.outcome, answer.requests) == (Outcome.TOO_LARGE, 1)
+    assert answer.error is not None
+    assert "bytes of compressed data brought only 0" in answer.error
+    assert answer.bytes_read < 3_000_000
+
+
+def test_data_that_cannot_be_compressed_is_decoded_all_the_same(run: Run[Outcomes]) -> None:
+    packed = gzip.compress(FILE, 0)
+    got = probe(run, always(plain(200, [("Content-Encoding", "gzip")], packed)), [10**9])
+    assert len(packed) > len(FILE)
+    assert (got.answer.outcome, got.answer.body, got.answer.complete) == (Outcome.OK, FILE, True)
+
+
+def test_compressed_data_that_brings_too_much_at_once_is_too_large_for_what_it_brings(run: Run[Answer]) -> None:
+    packed = always(head(200, [("Content-Encoding", "gzip")]) + gzip.compress(FILE, 0), then_close=True)
+
+    async def main() -> Answer:
+        async with serve(packed) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url(), max_bytes=1000)
+
+    answer = run(main())
+    assert (answer.outcome, answer.error) == (Outcome.TOO_LARGE, "more than 1000 bytes, which is the cap")

@@ -180,6 +180,33 @@ def test_the_longest_pattern_wins_in_any_order_and_allow_wins_a_tie() -> None:
     assert [rules.allows(path) for path in ("/a/open/x", "/a/x", "/b")] == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/%70rivate/a", False),
+        ("/privat%65/a.jpg", False),
+        ("/x/../private/a", False),
+        ("/x/%2e%2E/private/a", False),
+        ("/./private/./a", False),
+        ("/../../private/a", False),
+        ("/private/..", True),
+        ("/private/../public/a", True),
+        ("/private/x/..", False),
+        ("/private/open/../a", False),
+        ("/public?at=/../private/a", True),
+        ("/a%2Egif", False),
+        ("/%2570rivate/a", True),
+        ("/%2Fprivate/a", True),
+        ("/...private/a", True),
+        ("/~me/a", False),
+        ("/%7Eyou/a", False),
+    ],
+)
+def test_a_path_is_compared_as_the_server_will_understand_it(path: str, allowed: bool) -> None:  # noqa: FBT001
+    robots = b"User-agent: *\nDisallow: /private/\nDisallow: /*.gif$\nDisallow: /%7Eme\nDisallow: /~you"
+    assert read_robots(robots, agent="x").allows(path) is allowed
+
+
 def test_groups_that_name_us_twice_are_one() -> None:
     rules = read_robots(
         b"User-agent: laion-assets\nDisallow: /a\n\nUser-agent: laion-assets\nDisallow: /b\n", agent="laion-assets"

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
-from laion_assets_tests.web.sites import LOOPBACK, Seen, always, head, plain, routes, serve
+from laion_assets_tests.web.sites import LOOPBACK, Seen, a, always, head, plain, routes, serve, serve_names
 
 FILE = os.urandom(350_000)
 OPEN = WebSpec(allow_networks=LOOPBACK, attempts=1, deadline_s=3.0)
@@ -135,6 +136,53 @@ def test_a_private_target_is_not_asked_of_a_proxy_either(run: Run[Answer], monke
     assert run(main()).outcome is Outcome.BLOCKED_ADDRESS
 
 
+def test_a_proxy_of_the_environment_is_a_private_address_for_everybody_else(
+    run: Run[tuple[list[Answer], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> tuple[list[Answer], list[str]]:
+        async with (
+            serve(always(plain(200, body=b"proxy"))) as proxy,
+            serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names,
+        ):
+            for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+                monkeypatch.delenv(variable, raising=False)
+            answers = []
+            spec = WebSpec(trust_environment_proxies=True, nameservers=(names.address,), attempts=1)
+            for url in (f"http://127.0.0.1:{proxy.port}", f"http://proxy.example:{proxy.port}"):
+                monkeypatch.setenv("https_proxy", url)
+                async with GuardedClient(spec) as client:
+                    answers.append(await client.fetch(f"http://evil.example:{proxy.port}/admin"))
+                    answers.append(await client.fetch(f"http://127.0.0.1:{proxy.port}/admin"))
+            return answers, proxy.paths
+
+    answers, paths = run(main())
+    assert [answer.outcome for answer in answers] == [Outcome.BLOCKED_ADDRESS] * 4
+    assert paths == []
+
+
+def test_a_proxy_with_a_private_address_is_used_by_name_and_by_number(
+    run: Run[tuple[list[Answer], list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> tuple[list[Answer], list[str]]:
+        async with (
+            serve(always(plain(200, body=b"proxy"))) as proxy,
+            serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names,
+        ):
+            for variable in ("HTTP_PROXY", "no_proxy", "NO_PROXY"):
+                monkeypatch.delenv(variable, raising=False)
+            answers = []
+            spec = WebSpec(trust_environment_proxies=True, nameservers=(names.address,), attempts=1)
+            for host in ("127.0.0.1", "proxy.example"):
+                monkeypatch.setenv("http_proxy", f"http://{host}:{proxy.port}")
+                async with GuardedClient(spec) as client:
+                    answers.append(await client.fetch("http://site.example/x"))
+            return answers, proxy.paths
+
+    answers, paths = run(main())
+    assert [answer.body for answer in answers] == [b"proxy", b"proxy"]
+    assert paths == ["http://site.example/x"] * 2
+
+
 def test_redirects_are_followed_up_to_the_cap(run: Run[tuple[Answer, Answer]]) -> None:
     table = {f"/{n}": always(plain(301 + n % 2, [("Location", str(n + 1))])) for n in range(20)}
     table["/20"] = always(plain(200, body=b"end"))
@@ -222,3 +270,44 @@ def test_a_proxy_is_told_the_password_of_the_environment_and_nobody_else_is(
 
     told = [request.header("Proxy-Authorization") for request in run(main())]
     assert told == ["Basic bWU6c2VjcmV0", "Basic bWU6c2VjcmV0", None]
+
+
+@pytest.mark.parametrize(("size", "outcome"), [(400, Outcome.OK), (600, Outcome.TOO_LARGE)])
+def test_all_headers_of_an_answer_together_are_bounded(run: Run[Answer], size: int, outcome: Outcome) -> None:
+    # No line is long, and there are not too many of them.
+    headers = [(f"X-{n}", "a" * size) for n in range(60)]
+
+    async def main() -> Answer:
+        async with serve(always(plain(200, headers, b"x"))) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url())
+
+    answer = run(main())
+    assert answer.outcome is outcome
+    if outcome is Outcome.TOO_LARGE:
+        assert answer.error is not None
+        assert re.fullmatch(r"headers over our cap: 36\d{3} bytes in all, 32768 is the most", answer.error)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (b"text/html; charset=\xe9", "text/html; charset="),
+        (b"text/html; \x1b[31mred", "text/html; [31mred"),
+        (b"image/\xc3\xa9t\xc3\xa9", "image/\u00e9t\u00e9"),
+        (b"image/png\xe2\x80\xae", "image/png"),
+        (b"a" * 500, "a" * 200),
+        (b"\xe9\xff", None),
+        (b"", None),
+    ],
+)
+def test_a_content_type_is_one_printable_line_that_can_be_written_down(
+    run: Run[Answer], sent: bytes, told: str | None
+) -> None:
+    answer_bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Type: " + sent + b"\r\n\r\nx"
+
+    async def main() -> Answer:
+        async with serve(always(answer_bytes)) as site, GuardedClient(OPEN) as client:
+            return await client.fetch(site.url())
+
+    answer = run(main())
+    assert (answer.outcome, answer.content_type) == (Outcome.OK, told)

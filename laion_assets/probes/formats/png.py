@@ -1,19 +1,23 @@
 """PNG: W3C, third edition."""
 
+import re
 import struct
 import zlib
 
-from laion_assets.probes.formats.exif import MAX_SEARCH_BYTES, exif_orientation
+from laion_assets.probes.formats.exif import exif_orientation
 from laion_assets.probes.formats.prefix import Doubt, Size, take
 
 _HEADER_AT, _HEADER_BYTES = 8, 25
 _SMALLEST_REST_BYTES = 12
 """The IDAT chunk that must follow, even if it were empty."""
+_CHUNK_NAME = re.compile(rb"\w{4}")
+"""What Pillow reads on over; where anything else stands, no decoder finds a picture."""
+_MAX_CHUNKS = 4096
 _BITS_OF_COLOUR = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 
 
 def read_size(data: bytes) -> Size:
-    """The header chunk, which must come first and whole."""
+    """The header chunk, which must come first and whole, and be the only one before the picture."""
     chunk = take(data, _HEADER_AT, _HEADER_BYTES)
     if chunk[:8] != b"\0\0\0\x0dIHDR":
         raise Doubt("the first chunk is not a header (an iPhone build's PNG begins with CgBI)")
@@ -31,15 +35,16 @@ def read_size(data: bytes) -> Size:
 
 
 def _look_further(data: bytes, header: bytes) -> int | None:
-    """The EXIF orientation, where it lies before the picture and within what is there."""
-    at, end = _HEADER_AT + _HEADER_BYTES, min(len(data), MAX_SEARCH_BYTES)
-    while at + 8 <= end:
-        length, name = struct.unpack_from(">I4s", data, at)
-        if name in (b"IDAT", b"IEND"):
-            return None
-        if name == b"IHDR" and data[at + 8 : at + 16] != header[8:16]:
-            raise Doubt("two headers that differ")  # Pillow believes the last one, libpng none
+    """Walk the chunks up to the picture; the EXIF orientation, where one of them tells it."""
+    at, orientation = _HEADER_AT + _HEADER_BYTES, None
+    for _ in range(_MAX_CHUNKS):
+        length, name = struct.unpack(">I4s", take(data, at, 8))
+        if name in (b"IDAT", b"IEND") or not _CHUNK_NAME.fullmatch(name):
+            return orientation
+        # Pillow believes the last header before the picture and libpng none, so until it begins nothing is certain.
+        if name == b"IHDR" and take(data, at + 8, 8) != header[8:16]:
+            raise Doubt("two headers that differ")
         if name == b"eXIf":
-            return exif_orientation(data[at + 8 : at + 8 + length])
+            orientation = exif_orientation(data[at + 8 : at + 8 + length])
         at += 12 + length
-    return None
+    raise Doubt(f"more than {_MAX_CHUNKS} chunks before the picture")
