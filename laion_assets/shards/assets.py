@@ -135,24 +135,26 @@ def shard_assets(
         kinds={"json", "markdown"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"2-{subset.digest(without=frozenset({'plan', 'shards'}))}",
+        code_version=f"3-{subset.digest(without=frozenset({'plan', 'shards'}))}",
         description=f"Shard list, wids index, manifest with checksums and dataset card of {subset.name}, over all "
         "parts whose shards are there; and how the plan compares with what came.",
     )
-    def index(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+    def index(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult[None]:
         import hashlib
 
         from laion_assets.shards.publish import publish_index
         from laion_assets.shards.reckoning import sentence, to_json
         from laion_assets.subsets.plan import read_forecast, selected_parts
 
-        store = lake.open()
+        store, keeping = lake.open(), spec.keeping(minimum_side_px)
         index, reckoned = publish_index(
             store,
             dataset,
             subset,
             selected_parts(store, dataset, subset.name),
-            minimum_side_px=spec.keeping(minimum_side_px).minimum_side_px,
+            minimum_side_px=keeping.minimum_side_px,
+            maximum_aspect=keeping.maximum_aspect,
+            opt_out_words=web.spec().opt_out_words,
             forecast=read_forecast(store, dataset, subset.name),
         )
         context.log.info("%s shards, %s images", len(index.entries), index.images)

@@ -61,9 +61,15 @@ def audit(
         seed: another seed chooses other images.
     """
     seen = Audit()
+    there = set(lake.list_names([*key, part]))
     for shard, stats in read_shards(lake, key, part).items():
         seen.shards += 1
-        tar, parquet, _ = (lake.uri([*key, part], name) for name in shard_files(shard))
+        names = shard_files(shard)
+        if gone := [name for name in names if name not in there]:
+            for name in gone:
+                seen.found(shard, f"{name} is gone")
+            continue
+        tar, parquet, _ = (lake.uri([*key, part], name) for name in names)
         rows = lake.scan_parquet(parquet).filter(pl.col("status") == SUCCESS).collect()
         with lake.local_file(tar) as path:
             _audit_tar(seen, path, shard, stats, rows, minimum_side_px, decode_share, f"{seed}:{part}")
@@ -144,7 +150,9 @@ def _decode(image: bytes, suffix: str, row: dict[str, Any]) -> list[str]:
     resized = (row["width"], row["height"]) != (row["original_width"], row["original_height"])
     for kind in ("sha256", "md5", "sha512"):
         original = not resized and len(image) == row["file_bytes"]
-        if original and row.get(kind) and hashlib.new(kind, image, usedforsecurity=False).hexdigest() != row[kind]:
+        # A digest to verify by is kept as it was published, in either case.
+        recorded = str(row.get(kind) or "").lower()
+        if original and recorded and hashlib.new(kind, image, usedforsecurity=False).hexdigest() != recorded:
             findings.append(f"another {kind} than recorded")
     try:
         with Image.open(io.BytesIO(image)) as picture:

@@ -1,6 +1,7 @@
 """The dataset card: a README.md with the front matter the Hugging Face hub reads, for the folder of one subset.
 
-Every figure is computed; no caption, URL or header of the web ever appears in it.
+Every figure is computed, and conditions are in the words of the subset; no caption, URL or header of the web ever
+appears in it, nor any path of the machine that wrote it.
 """
 
 import json
@@ -11,7 +12,14 @@ import polars as pl
 from laion_assets.shards.index import Index
 from laion_assets.shards.reckoning import Reckoned
 from laion_assets.shards.spec import SUFFIXES
-from laion_assets.subsets.spec import SubsetSpec
+from laion_assets.subsets.spec import LANGUAGES_STEP, SubsetSpec
+
+_DUPLICATES = {
+    "keep": "kept",
+    "drop_same_row": "of rows with the same URL and caption, the first",
+    "drop_same_url": "of rows with the same URL, the first",
+}
+_MOST_HOSTS = 10
 
 
 def size_category(images: int) -> str:
@@ -28,6 +36,8 @@ def dataset_card(
     columns: Mapping[str, pl.DataType],
     *,
     minimum_side_px: int,
+    maximum_aspect: float | None = None,
+    opt_out_words: Sequence[str] = (),
     reckoned: Sequence[Reckoned] = (),
 ) -> str:
     """Write the card.
@@ -38,6 +48,8 @@ def dataset_card(
         subset: how its rows were chosen.
         columns: columns of the shards' parquet files, with their types: what the JSON of a sample holds.
         minimum_side_px: the true short side every image has.
+        maximum_aspect: the true long side over the short one that none exceeds; None if any is taken.
+        opt_out_words: words of ``X-Robots-Tag`` that are obeyed.
         reckoned: how the plan compares with what came.
     """
     front = {
@@ -51,10 +63,11 @@ def dataset_card(
     }
     # JSON is YAML, and quotes by itself whatever needs quoting.
     lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in front.items())
-    conditions = [f"| {name} | `{_code(sql)}` |" for name, sql in subset.where.items()]
-    if subset.languages:
-        conditions.append(f"| languages | `{_code(json.dumps(subset.languages))}` (least similarity) |")
-    conditions.append(f"| true short side | at least {minimum_side_px} px |")
+    conditions = [*_conditions(subset), f"| true short side | at least {minimum_side_px} px |"]
+    if maximum_aspect is not None:
+        conditions.append(f"| true aspect | long side at most {maximum_aspect:g} times the short one |")
+    words = ", ".join(f"`{_code(word)}`" for word in opt_out_words)
+    left_out = f" Publishers whose `X-Robots-Tag` says one of {words} were left out." if words else ""
     images = index.images or 1
     return f"""---
 {lines}
@@ -103,7 +116,8 @@ images = ((image(sample), sample["txt"], sample["json"]) for sample in samples)
 ```
 
 `wids.json` gives random access with `wids.ShardListDataset("wids.json")`. `index/manifest.json` has the sha256 of \
-every file. Beside each tar a parquet says how every planned row ended: columns `status`, `error_message` and `outcome`.
+every tar and parquet. Beside each tar a parquet says how every planned row ended: columns `status`, `error_message` \
+and `outcome`.
 
 ## How the rows were chosen
 
@@ -117,9 +131,33 @@ every file. Beside each tar a parquet says how every planned row ended: columns 
 |---|---:|---:|
 {_table(index.outcomes())}
 {_plan(reckoned)}
-The images belong to their publishers and have licences of their own; publishers that ask not to be used \
-(`X-Robots-Tag: noai`) were left out.
+The images belong to their publishers and have licences of their own.{left_out}
 """
+
+
+def _conditions(subset: SubsetSpec) -> list[str]:
+    """Rows of a table: what decided about a row before anything was downloaded."""
+    lines = [
+        f"| {name} | `{_code(sql)}`{' or unknown' if name in subset.nulls_pass else ''} |"
+        for name, sql in subset.where.items()
+    ]
+    if subset.languages:
+        unknown = " or unknown" if LANGUAGES_STEP in subset.nulls_pass else ""
+        lines.append(f"| languages | `{_code(json.dumps(subset.languages))}` (least similarity){unknown} |")
+    if subset.exclude_hosts:
+        lines.append(f"| excluded hosts, with their subdomains | {_few(subset.exclude_hosts)} |")
+    if subset.exclude_url_hashes is not None:
+        lines.append("| excluded URLs | those on a list of hashes |")
+    lines.append(f"| duplicates | {_DUPLICATES[subset.duplicates]} |")
+    if subset.cap is not None:
+        best = f"those with the highest `{subset.cap.best_by}`" if subset.cap.best_by else "chosen uniformly"
+        lines.append(f"| cap | at most {subset.cap.rows:,} rows over all parts, {best} |")
+    return lines
+
+
+def _few(hosts: Sequence[str]) -> str:
+    named = ", ".join(f"`{_code(host)}`" for host in hosts[:_MOST_HOSTS])
+    return f"{named} and {len(hosts) - _MOST_HOSTS:,} more" if len(hosts) > _MOST_HOSTS else named
 
 
 def _table(outcomes: Mapping[str, int]) -> str:

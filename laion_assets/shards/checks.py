@@ -57,7 +57,8 @@ def shard_checks(
         name=TARS_INTACT,
         partitions_def=parts,
         description=f"Every tar is read to its end and is the one that was written; samples are complete, true sizes "
-        f"at least {required} px; {spec.decode_share:.0%} of the images are decoded and have the recorded size.",
+        f"at least {required} px; {spec.decode_share:.0%} of the images are decoded and have the recorded size. "
+        "Delete the tar of a shard found damaged and launch the part again: it is made anew.",
     )
     def tars_intact(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         from laion_assets.shards.audit import audit

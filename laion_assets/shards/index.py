@@ -1,4 +1,4 @@
-"""All shards of a subset in one place: lists for loaders, and a manifest with the checksum of every file.
+"""All shards of a subset in one place: lists for loaders, and a manifest with the checksums of every tar and parquet.
 
 Reads stats files only, never a tar; paths are relative to the subset's folder, which can be moved or uploaded as it is.
 """
@@ -83,7 +83,7 @@ class Index:
         return dict(sum((Counter(entry.stats.outcomes) for entry in self.entries), start=Counter()).most_common())
 
     def formats(self) -> dict[str, int]:
-        """Images by true format, most frequent first."""
+        """Images by the format they are stored in, most frequent first."""
         return dict(sum((Counter(entry.stats.formats) for entry in self.entries), start=Counter()).most_common())
 
 
@@ -124,7 +124,7 @@ def wids_index(index: Index, name: str) -> dict[str, Any]:
 
 
 def manifest(index: Index, dataset: str, subset: str) -> dict[str, Any]:
-    """Every file with its size and checksum. Holds no time: the same shards give the same manifest."""
+    """Every shard with its sizes and checksums. Holds no time: the same shards give the same manifest."""
     return {
         "manifest_version": MANIFEST_VERSION,
         "dataset": dataset,

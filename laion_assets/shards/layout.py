@@ -7,7 +7,7 @@ ours begin with the part, so that shards of several parts can be read, merged or
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ SHARD_COLUMNS = (
 _STATS = "_stats.json"
 # A tar's name field has 100 bytes; digits and suffix take up to 20 of them.
 _LONGEST_PREFIX = 64
+_TAR_OR_PARQUET = re.compile(rf"([0-9]{{{SHARD_DIGITS},}})\.(?:tar|parquet)")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -68,7 +69,7 @@ class ShardStats:
     outcomes: Mapping[str, int]
     """Rows per outcome word; the sum is ``count``."""
     formats: Mapping[str, int]
-    """Images in the tar by true format."""
+    """Images in the tar by the format they are stored in."""
     image_bytes: int
     transferred_bytes: int
     """Taken from the network, what was not kept included."""
@@ -97,6 +98,29 @@ def read_shards(lake: Lake, key: Sequence[str], part: str) -> dict[int, ShardSta
         if number.isdecimal():
             found[int(number)] = ShardStats.from_json(lake.read_json(lake.uri(folder, name)))
     return dict(sorted(found.items()))
+
+
+def damaged_shards(lake: Lake, key: Sequence[str], part: str, shards: Mapping[int, ShardStats]) -> list[int]:
+    """Shards whose stats file vouches for a parquet that is gone, or for a tar that is gone or has another size.
+
+    Cheap enough for every run; whether the bytes are still the right ones is the audit's question.
+    """
+    folder = [*key, part]
+    names = set(lake.list_names(folder))
+    return [
+        shard
+        for shard, stats in shards.items()
+        if not set(shard_files(shard)[:2]) <= names
+        or lake.size_bytes(lake.uri(folder, shard_files(shard)[0])) != stats.tar_bytes
+    ]
+
+
+def delete_remnants(lake: Lake, key: Sequence[str], part: str, *, finished: Collection[int]) -> None:
+    """Remove tars and parquet files of shards that are not finished: writers killed between two of their files."""
+    folder = [*key, part]
+    for name in lake.list_names(folder):
+        if (found := _TAR_OR_PARQUET.fullmatch(name)) and int(found[1]) not in finished:
+            lake.delete(lake.uri(folder, name))
 
 
 def delete_shard(lake: Lake, key: Sequence[str], part: str, shard: int) -> None:

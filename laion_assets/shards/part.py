@@ -82,7 +82,8 @@ def download_part(
         )
         say(
             f"{planned.height:,} planned rows, {prepared.shards_reused} shards there, {prepared.shards_removed} of "
-            f"another plan removed, {sum(len(job.missing) for job in prepared.jobs)} to write"
+            f"another plan removed, {prepared.shards_damaged} damaged ones removed, "
+            f"{sum(len(job.missing) for job in prepared.jobs)} to write"
         )
         if prepared.jobs:
             try:

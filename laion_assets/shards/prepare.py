@@ -1,12 +1,13 @@
 """What is left to do for one part: which shards its planned rows make, which are there, and which have to go.
 
 A shard that is there belongs to the plan when its digest says so: the same rows in the same order, under the same
-limits. Anything else is removed before a download begins, so that what is there is always of one plan.
+limits. Anything else, and a shard that lost a file, is removed before a download begins, so that what is there is
+always whole and of one plan.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,14 @@ import polars as pl
 
 from laion_assets.lake.lake import Lake
 from laion_assets.shards.job import Job
-from laion_assets.shards.layout import SHARD_COLUMNS, delete_shard, read_shards
+from laion_assets.shards.layout import (
+    SHARD_COLUMNS,
+    ShardStats,
+    damaged_shards,
+    delete_remnants,
+    delete_shard,
+    read_shards,
+)
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.spec import WebSpec
@@ -43,6 +51,9 @@ class Prepared:
     planned: int
     shards_reused: int
     shards_removed: int
+    """Of another plan."""
+    shards_damaged: int
+    """Removed as well, to be made again, because their tar or parquet was gone or had another size."""
 
 
 def prepare(
@@ -70,23 +81,25 @@ def prepare(
         scratch: local folder for the jobs' files.
         retry: begin another round with the rows that failed in a retryable way, once all others are done.
     """
-    there = read_shards(lake, key, part)
+    found = read_shards(lake, key, part)
+    damaged = damaged_shards(lake, key, part, found)
+    there = {shard: stats for shard, stats in found.items() if shard not in damaged}
     planned = _renamed(planned, spec)
     content = _content_of(spec, minimum_side_px, planned.columns)
-    base = _round(0, planned, 0, spec.rows_per_shard, content)
-    rounds = [base]
-    # A retry begins when all first tries are done; once any of these has to be made again, it is worth nothing.
-    if base.digests == {shard: stats.rows_digest for shard, stats in there.items() if stats.retry_round == 0}:
-        for rows in _stored_rounds(lake, key, part):
-            rounds.append(_round(len(rounds), rows, _end(rounds), spec.rows_per_shard, content))
-    else:
-        _forget_rounds(lake, key, part)
+    rounds = [_round(0, planned, 0, spec.rows_per_shard, content)]
+    # A retry begins when all tries before it are done; once any of these has to be made again, it is worth nothing.
+    for rows in _stored_rounds(lake, key, part):
+        if not _is_done(rounds[-1], there):
+            break
+        rounds.append(_round(len(rounds), rows, _end(rounds), spec.rows_per_shard, content))
+    _forget_rounds(lake, key, part, after=rounds[-1].number)
 
     wanted = {shard: digest for one in rounds for shard, digest in one.digests.items()}
     foreign = [shard for shard, stats in there.items() if wanted.get(shard) != stats.rows_digest]
-    for shard in foreign:
+    for shard in damaged + foreign:
         delete_shard(lake, key, part, shard)
     done = {shard for shard in there if shard not in foreign}
+    delete_remnants(lake, key, part, finished=done)
 
     if retry and done == set(wanted):
         failed = _retryable(lake, key, part, planned, sorted(done))
@@ -121,7 +134,13 @@ def prepare(
                 minimum_side_px=minimum_side_px,
             )
         )
-    return Prepared(tuple(jobs), planned.height, len(done), len(foreign))
+    return Prepared(tuple(jobs), planned.height, len(done), len(foreign), len(damaged))
+
+
+def _is_done(one: Round, there: Mapping[int, ShardStats]) -> bool:
+    return one.digests == {
+        shard: stats.rows_digest for shard, stats in there.items() if stats.retry_round == one.number
+    }
 
 
 def _round(number: int, rows: pl.DataFrame, first: int, rows_per_shard: int, content: bytes) -> Round:
@@ -158,9 +177,9 @@ def _stored_rounds(lake: Lake, key: Sequence[str], part: str) -> Iterator[pl.Dat
         yield lake.scan_parquet(lake.uri(folder, name)).collect()
 
 
-def _forget_rounds(lake: Lake, key: Sequence[str], part: str) -> None:
+def _forget_rounds(lake: Lake, key: Sequence[str], part: str, *, after: int) -> None:
     folder = [*key, part, "retries"]
-    for name in reversed(lake.list_names(folder, ".parquet")):
+    for name in reversed(lake.list_names(folder, ".parquet")[after:]):
         lake.delete(lake.uri(folder, name))
 
 

@@ -20,6 +20,8 @@ def publish_index(
     parts: Sequence[str],
     *,
     minimum_side_px: int,
+    maximum_aspect: float | None = None,
+    opt_out_words: Sequence[str] = (),
     forecast: Forecast | None = None,
 ) -> tuple[Index, tuple[Reckoned, ...]]:
     """Index the shards of the given parts, and hold the plan against them.
@@ -31,7 +33,16 @@ def publish_index(
     index = read_index(lake, [*root, "shards"], parts)
     reckoned = reckon(forecast, index) if forecast is not None else ()
     columns = _columns(lake, root, index)
-    card = dataset_card(index, dataset, subset, columns, minimum_side_px=minimum_side_px, reckoned=reckoned)
+    card = dataset_card(
+        index,
+        dataset,
+        subset,
+        columns,
+        minimum_side_px=minimum_side_px,
+        maximum_aspect=maximum_aspect,
+        opt_out_words=opt_out_words,
+        reckoned=reckoned,
+    )
     lake.write_bytes(lake.uri(root, "shards.txt"), shard_list(index).encode())
     lake.write_json(lake.uri(root, "wids.json"), wids_index(index, f"{dataset}-{subset.name}"))
     lake.write_bytes(lake.uri(root, "README.md"), card.encode())

@@ -4,7 +4,6 @@ Only what is there is compared: while parts are missing, the plan is scaled to t
 intervals. What is predicted, and how, is the plan's business.
 """
 
-import math
 from dataclasses import dataclass
 
 from laion_assets.shards.index import Index
@@ -60,13 +59,12 @@ def sentence(one: Reckoned) -> str:
 
 
 def to_json(one: Reckoned) -> dict[str, str | float | bool | None]:
-    """A figure as it is stored; JSON has no infinity, so a bound nobody knows is null."""
-    high = one.planned.high if math.isfinite(one.planned.high) else None
+    """A figure as it is stored."""
     return {
         "figure": one.figure,
         "planned": one.planned.estimate,
         "low": one.planned.low,
-        "high": high,
+        "high": one.planned.high,
         "actual": one.actual,
         "off_by": one.off_by,
         "inside": one.inside,

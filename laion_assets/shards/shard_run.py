@@ -26,6 +26,7 @@ from laion_assets.web.request import Answer, Request
 
 # Images between the network and the resizer's one thread; more would only wait in memory.
 _RESIZE_AHEAD = 8
+_FORMATS = {suffix: name for name, suffix in SUFFIXES.items()}
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class ShardRun:
         self._statuses[verdict.status] += 1
         self._outcomes[verdict.outcome.value] += 1
         if kept:
-            self._formats[verdict.format or ""] += 1
+            self._formats[_FORMATS[finished.suffix]] += 1
             self._image_bytes += size
 
 

@@ -3,8 +3,10 @@
 Which rows are downloaded is in ``subsets.spec``; how politely the web is asked, in ``web.spec``.
 """
 
+import difflib
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -62,6 +64,24 @@ class HashSpec(BaseModel):
 
     column: str = Field(description="Column of the rows that holds it; name it in the subset's extra_columns too.")
     kind: Literal["md5", "sha256", "sha512"] = Field(default="sha256", description="Which hash it is.")
+
+    def check_column(self, extra_columns: Mapping[str, str]) -> None:
+        """Whether the subset declares the column, as text: nothing else reaches the shards.
+
+        Args:
+            extra_columns: what the subset declares, by the kind of its values.
+
+        Raises:
+            ValueError: It does not; the message says what to write.
+        """
+        declared = extra_columns.get(self.column)
+        if declared == "text":
+            return
+        found = f"is declared as {declared}" if declared else "is not declared"
+        texts = [name for name, kind in extra_columns.items() if kind == "text"]
+        near = difflib.get_close_matches(self.column, texts, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Write extra_columns: {{{self.column}: text}}."
+        raise ValueError(f"shards.verify_hash.column: {self.column!r} {found} under extra_columns. {hint}")
 
 
 class ShardsSpec(BaseModel):

@@ -45,7 +45,7 @@ def subset_assets(
         kinds={"polars", "parquet"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"1-{subset.digest(without=frozenset({'plan', 'shards'}))}",
+        code_version=f"2-{subset.digest(without=frozenset({'plan', 'shards'}))}",
         description=f"Rows of one part that belong to {subset.name}, and how many each condition removed. "
         + subset.description,
     )
@@ -84,7 +84,7 @@ def subset_assets(
         kinds={"polars", "json"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"2-{subset.digest(without=frozenset({'shards'}))}-{keeping.digest()}",
+        code_version=f"3-{subset.digest(without=frozenset({'shards'}))}-{keeping.digest()}",
         check_specs=[
             dg.AssetCheckSpec(
                 FITS_THE_DISK,
@@ -147,8 +147,8 @@ def subset_assets(
                             {
                                 "figure": name,
                                 "estimate": one.estimate,
-                                "low": _finite(one.low),
-                                "high": _finite(one.high),
+                                "low": one.low,
+                                "high": one.high,
                             }
                         )
                         for name, one in intervals.items()
@@ -186,10 +186,6 @@ def _funnel_table(funnel: Funnel) -> dg.MetadataValue:
     if not funnel.steps:
         return dg.MetadataValue.text("every valid row belongs to the subset")
     return dg.MetadataValue.table([dg.TableRecord(vars(step)) for step in funnel.steps])
-
-
-def _finite(value: float) -> float | None:
-    return value if value < float("inf") else None
 
 
 def _table_schema(schema: Mapping[str, object]) -> dg.TableSchema:

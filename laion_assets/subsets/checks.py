@@ -19,7 +19,7 @@ def fits_the_disk(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Foreca
         passed=room.fits,
         description=room.sentence,
         metadata={
-            "needed bytes": room.needed_bytes if room.needed_bytes < float("inf") else "unknown: no probes",
+            "needed bytes": room.needed_bytes,
             "there bytes": room.there_bytes,
             "free bytes": room.free_bytes if room.free_bytes is not None else "unlimited",
         },

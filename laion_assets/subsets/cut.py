@@ -4,6 +4,7 @@ The result is small (a threshold and a list of repeated rows), so that every par
 rows come out however the work was split.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,10 +88,11 @@ class Cut:
         return planned.sort("score", "row") if self.ordered_by_score else planned.sort("row")
 
     def to_json(self) -> dict[str, Any]:
-        """The cut as it is stored."""
+        """The cut as it is stored; JSON has no infinity, the score of rows without a value, so that is a word."""
+        score, *last = self.threshold or (None,)
         return {
             "parts": {key: vars(part) for key, part in self.parts.items()},
-            "threshold": list(self.threshold) if self.threshold else None,
+            "threshold": [score if math.isfinite(score) else str(score), *last] if score is not None else None,
             "cap": self.cap,
             "ordered_by_score": self.ordered_by_score,
         }

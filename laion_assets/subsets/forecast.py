@@ -105,13 +105,8 @@ class Forecast:
         return Interval(interval.estimate, low, high).times(rows / self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The forecast as it is stored; JSON has no infinity, so a bound nobody knows is null."""
-        return {
-            name: {bound: number if math.isfinite(number) else None for bound, number in value.items()}
-            if isinstance(value, dict)
-            else value
-            for name, value in asdict(self).items()
-        }
+        """The forecast as it is stored."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Forecast":
@@ -119,7 +114,7 @@ class Forecast:
         values: dict[str, Any] = dict(stored)
         for name, value in values.items():
             if isinstance(value, dict):
-                values[name] = Interval(**{key: math.inf if one is None else one for key, one in value.items()})
+                values[name] = Interval(**value)
         return cls(**values)
 
 
@@ -152,7 +147,9 @@ def make_forecast(
         (reached & keeping.kept).alias("kept"),
         pl.col("weight").cast(pl.Float64),
         # A size no server tells is taken for the mean of the others.
-        file_bytes.fill_null(file_bytes.filter(reached).mean()).fill_null(0.0).alias("file_bytes"),
+        file_bytes.fill_null(file_bytes.filter(reached).mean())
+        .fill_null(float(assumed.assumed_image_bytes))
+        .alias("file_bytes"),
         pl.col("bytes_read").fill_null(0).cast(pl.Float64),
     )
     reachable = _share(told["reached"], told["weight"], rows)
@@ -182,6 +179,17 @@ def make_forecast(
     store = Interval(stored[0].estimate, stored[1].low, stored[2].high)
     transfer = transfer.loosened(unlost, 1 + back)
     store = store.loosened(unlost * (1 - BROKEN_BEYOND_HEADER_SHARE), 1 + back)
+
+    def sizes(of: pl.Expr, where: pl.Expr) -> Floats:
+        return told.filter(where).select(of.alias("size"))["size"].to_numpy()
+
+    if told.height < min(assumed.least_probes, rows) or not told["kept"].any():
+        whole = sizes(pl.col("file_bytes"), pl.col("reached") & ~over)
+        kept = sizes(keeping.stored_bytes(pl.col("file_bytes"))[2] + MOST_OVERHEAD_BYTES, pl.col("kept"))
+        # What is assumed is the size of originals: where it is known what resizing makes of them, that counts.
+        unresized = 0 if keeping.resized is not None and len(kept) else assumed.assumed_image_bytes
+        transfer = _for_few(transfer, reachable.times(rows), whole, assumed.assumed_image_bytes)
+        store = _for_few(store, kept_share.times(rows), kept if len(kept) else whole, unresized)
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
     by_machine = Interval(1.0, 1 / MACHINE_FACTOR, MACHINE_FACTOR).times(rows / assumed.images_per_s / 3600)
@@ -232,6 +240,16 @@ def _share(hits: pl.Series, weights: pl.Series, population: int) -> Interval:
     found = weighted_share(hits, weights, population or None)
     # Without a probe nothing is known: the middle, and the widest interval there is.
     return Interval(0.5 if math.isnan(found.estimate) else found.estimate, found.low, found.high)
+
+
+def _for_few(total: Interval, images: Interval, sizes: Floats, assumed_bytes: int) -> Interval:
+    """A total of bytes from so few images that their spread says nothing about the others.
+
+    At least the fewest images of the smallest size seen; at most the most images of the largest, or of the assumed one.
+    """
+    low = images.low * sizes.min() if len(sizes) else 0.0
+    high = images.high * sizes.max(initial=assumed_bytes)
+    return Interval(total.estimate, min(total.low, float(low)), max(total.high, float(high)))
 
 
 def _total(values: Floats, weights: Floats, population: int, *, unknown: int) -> Interval:

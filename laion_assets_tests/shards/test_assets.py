@@ -157,6 +157,7 @@ def test_the_chain_from_valid_rows_to_the_index(chain: Chain) -> None:
     card = chain.lake.read_bytes(chain.lake.uri(folder, "README.md")).decode()
     assert "| images | 24 |" in card
     assert "| 24 | +0.0% |" in card
+    assert "says one of `noai`, `noimageai`, `noindex`, `noimageindex`, `noml` were left out" in card
     assert chain.lake.exists(chain.lake.uri(["d", "s"], "README.md"))
 
 

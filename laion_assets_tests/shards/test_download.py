@@ -177,6 +177,8 @@ def test_resizing_bounds_the_long_side_and_remembers_the_original(downloads: Dow
     sizes = rows.select("width", "height", "original_width", "original_height").rows()
     assert sizes == [(1050, 564, 2048, 1100), (1050, 993, 1100, 1040), (None, None, None, None)]
     assert downloads.suffixes() == {"jpg": 2}
+    assert rows["format"].to_list() == ["jpeg", "png", "png"]
+    assert downloads.accounts().formats == {"jpeg": 2}  # of what is stored, whatever was served
     seen = audit(downloads.lake, KEY, PART, minimum_side_px=1024, decode_share=1.0)
     assert seen.passed, seen.findings
     assert seen.decoded == 2

@@ -13,7 +13,7 @@ import yaml
 from laion_assets.shards.card import size_category
 from laion_assets.shards.publish import publish_index
 from laion_assets.shards.spec import ShardsSpec
-from laion_assets.subsets.spec import SubsetSpec
+from laion_assets.subsets.spec import CapSpec, SubsetSpec
 from laion_assets_tests.shards.conftest import PART, Downloads, SmallWeb, image_bytes, planned_of
 
 SUBSET = SubsetSpec(
@@ -113,6 +113,52 @@ def test_the_dataset_card_says_what_the_hub_asks_for(published: Path) -> None:
     assert "8 images with captions in 2 webdataset shards" in card
     assert "| not_found | 1 | 11.11% |" in card
     assert "| true short side | at least 1024 px |" in card
+
+
+def test_the_dataset_card_names_what_decided_about_rows_and_claims_no_more(downloads: Downloads) -> None:
+    def table(subset: SubsetSpec) -> list[str]:
+        publish_index(
+            downloads.lake, "d", subset, [], minimum_side_px=2048, maximum_aspect=3.0, opt_out_words=("noai", "noml")
+        )
+        card = (downloads.root / "lake" / "d" / "s" / "README.md").read_text()
+        assert "Publishers whose `X-Robots-Tag` says one of `noai`, `noml` were left out." in card
+        return card.split("| condition | |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+
+    true_size = [
+        "| true short side | at least 2048 px |",
+        "| true aspect | long side at most 3 times the short one |",
+    ]
+    assert table(SubsetSpec(name="s", duplicates="keep")) == ["| duplicates | kept |", *true_size]
+    everything = SubsetSpec(
+        name="s",
+        where={"safe": "punsafe < 0.5", "fits": "similarity > 0.2"},
+        nulls_pass=["safe", "languages"],
+        languages={"en": None},
+        exclude_hosts=[f"shop{index}.example" for index in range(12)],
+        exclude_url_hashes="/home/someone/opted_out.txt",
+        duplicates="drop_same_url",
+        cap=CapSpec(rows=20_000_000, best_by="similarity"),
+    )
+    assert table(everything) == [
+        "| safe | `punsafe < 0.5` or unknown |",
+        "| fits | `similarity > 0.2` |",
+        '| languages | `{"en": null}` (least similarity) or unknown |',
+        "| excluded hosts, with their subdomains | "
+        + ", ".join(f"`shop{index}.example`" for index in range(10))
+        + " and 2 more |",
+        "| excluded URLs | those on a list of hashes |",
+        "| duplicates | of rows with the same URL, the first |",
+        "| cap | at most 20,000,000 rows over all parts, those with the highest `similarity` |",
+        *true_size,
+    ]
+    uniform = SubsetSpec(name="s", cap=CapSpec(rows=7))
+    assert "| cap | at most 7 rows over all parts, chosen uniformly |" in table(uniform)
+
+
+def test_without_words_that_are_obeyed_no_opt_out_is_claimed(published: Path) -> None:
+    card = (published / "README.md").read_text()
+    assert "X-Robots-Tag" not in card
+    assert "true aspect" not in card
 
 
 def test_nothing_of_the_web_gets_into_card_or_metadata(published: Path) -> None:

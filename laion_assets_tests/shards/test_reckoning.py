@@ -69,6 +69,10 @@ def test_a_figure_is_said_in_one_line() -> None:
     )
 
 
-def test_what_nobody_knew_is_stored_without_infinity() -> None:
-    unknown = Reckoned("images", Interval(0.0, 0.0, float("inf")), 5)
-    assert (to_json(unknown)["high"], to_json(unknown)["off_by"], to_json(unknown)["inside"]) == (None, None, True)
+def test_where_nothing_was_planned_nothing_is_off() -> None:
+    unplanned = Reckoned("images", Interval(0.0, 0.0, 0.0), 5)
+    assert (to_json(unplanned)["high"], to_json(unplanned)["off_by"], to_json(unplanned)["inside"]) == (
+        0.0,
+        None,
+        False,
+    )

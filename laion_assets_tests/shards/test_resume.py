@@ -93,6 +93,46 @@ def test_finished_shards_are_not_fetched_again(
     assert manifest_of(downloads) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("00002.tar", None), ("00002.parquet", None), ("00002.tar", 5000), ("00002.tar", 0)],
+    ids=["no tar", "no parquet", "half a tar", "an empty tar"],
+)
+def test_a_shard_that_lost_a_file_is_made_again_and_no_other(
+    downloads: Downloads, planned: pl.DataFrame, small_web: SmallWeb, name: str, left: int | None
+) -> None:
+    downloads.spec = ShardsSpec(rows_per_shard=PER_SHARD)
+    downloads.run(planned)
+    before = manifest_of(downloads)
+    if left is None:
+        downloads.path(name).unlink()
+    else:
+        os.truncate(downloads.path(name), left)
+    small_web.asked.clear()
+    prepared = downloads.run(planned)
+    assert (prepared.shards_reused, prepared.shards_damaged, prepared.shards_removed) == (5, 1, 0)
+    assert small_web.asked == {f"row/{index}": 1 for index in range(20, 30)}
+    assert manifest_of(downloads) == before
+    assert downloads.accounts().balanced
+    assert len(visible(downloads)) == 18
+
+
+def test_what_is_left_of_shards_that_nobody_plans_any_more_is_removed(
+    downloads: Downloads, planned: pl.DataFrame
+) -> None:
+    """Killed before the stats file appeared, or after it went; then the plan became smaller."""
+    downloads.spec = ShardsSpec(rows_per_shard=PER_SHARD)
+    downloads.run(planned)
+    for name in ("00003_stats.json", "00004_stats.json", "00005_stats.json", "00004.tar", "00005.parquet"):
+        downloads.path(name).unlink()
+    notes = downloads.path("notes.tar")
+    notes.write_bytes(b"not a shard")
+    assert downloads.run(planned.head(20)).jobs == ()
+    assert visible(downloads) == {"notes.tar"} | {
+        f"0000{shard}{kind}" for shard in (0, 1) for kind in (".tar", ".parquet", "_stats.json")
+    }
+
+
 def test_a_second_run_asks_nobody_anything(downloads: Downloads, planned: pl.DataFrame, small_web: SmallWeb) -> None:
     downloads.run(planned)
     small_web.asked.clear()

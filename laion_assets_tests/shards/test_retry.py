@@ -112,6 +112,27 @@ def test_a_round_that_was_interrupted_is_completed_by_any_later_run(
     }
 
 
+@pytest.mark.parametrize(("shard", "rounds"), [(2, {0: 8}), (8, {0: 8, 1: 3})], ids=["first tries", "first round"])
+def test_rounds_after_one_that_lost_a_tar_go_with_it(
+    downloads: Downloads, small_web: SmallWeb, recovering: list[str], shard: int, rounds: dict[int, int]
+) -> None:
+    """What is made again may end better this time; a row that came twice would be counted twice."""
+    downloads.spec = ShardsSpec(rows_per_shard=4)
+    planned = planned_of(recovering)
+    downloads.run(planned)
+    downloads.run(planned, retry=True)
+    recover(small_web)
+    downloads.run(planned, retry=True)
+    downloads.path(f"{shard:05d}.tar").unlink()
+    downloads.run(planned)
+    assert Counter(stats.retry_round for stats in read_shards(downloads.lake, KEY, PART).values()) == rounds
+    assert len(list(downloads.path("retries").glob("*"))) == len(rounds) - 1
+    downloads.run(planned, retry=True)
+    books = downloads.accounts()
+    assert books.balanced, books.findings
+    assert books.outcomes == {"ok": 29, "not_found": 1}
+
+
 def test_after_a_change_of_plan_old_rounds_are_forgotten(
     downloads: Downloads, small_web: SmallWeb, recovering: list[str]
 ) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from laion_assets.dataset import DatasetSubset
 from laion_assets.shards import process
 from laion_assets.shards.job import Job
 from laion_assets.shards.session import SMALL_ROWS, processes_for
@@ -43,6 +44,21 @@ def job_of(spec: ShardsSpec, rows: int) -> Job:
 def test_a_mistake_is_refused_with_what_would_be_right(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ShardsSpec.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({}, r"'md5' is not declared under extra_columns. Write extra_columns: {md5: text}."),
+        ({"md5_hash": "text"}, r"'md5' is not declared under extra_columns. Did you mean 'md5_hash'\?"),
+        ({"md5": "integer"}, r"'md5' is declared as integer under extra_columns. Write extra_columns: {md5: text}."),
+    ],
+)
+def test_a_hash_column_that_the_rows_will_not_have_is_refused(extra: dict[str, str], message: str) -> None:
+    written = {"name": "s", "extra_columns": extra, "shards": {"verify_hash": {"column": "md5", "kind": "md5"}}}
+    with pytest.raises(ValidationError, match=f"shards.verify_hash.column: {message}"):
+        DatasetSubset.model_validate(written)
+    assert DatasetSubset.model_validate({**written, "extra_columns": {"md5": "text"}}).shards.verify_hash is not None
 
 
 def test_what_decides_about_images_changes_the_digest_and_means_do_not() -> None:

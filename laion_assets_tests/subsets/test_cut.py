@@ -1,9 +1,12 @@
 """What the dataset as a whole decides: duplicates over parts, and the cap."""
 
+import math
+
 import numpy as np
 import polars as pl
 import pytest
 
+from laion_assets.lake.lake import Lake
 from laion_assets.subsets.cut import Cut, StalePlanError, make_cut
 from laion_assets.subsets.selection import select
 from laion_assets.subsets.spec import CapSpec, SubsetSpec
@@ -121,6 +124,26 @@ def test_a_cut_survives_being_stored() -> None:
     subset = SubsetSpec(name="x", cap=CapSpec(rows=100))
     cut, _ = cut_of(subset, three_parts(subset))
     assert Cut.from_json(cut.to_json()) == cut
+
+
+@pytest.mark.parametrize(
+    ("known", "last"),
+    [([0.4, None, None, None], None), ([math.inf] * 4, math.inf), ([0.4, 0.3, 0.2, 0.1], 0.3)],
+    ids=["rows without a value", "values without end", "ordinary values"],
+)
+def test_a_best_by_cut_is_stored_in_the_lake_wherever_it_falls(
+    lake: Lake, known: list[float | None], last: float | None
+) -> None:
+    subset = SubsetSpec(name="x", cap=CapSpec(rows=2, best_by="similarity"), duplicates="keep")
+    parts = parts_of(subset, {"a": valid_rows(4, part="a", similarity=known)})
+    cut, planned = cut_of(subset, parts)
+    assert cut.threshold == (math.inf if last is None else -last, "a", 1)
+    uri = lake.uri(["d", "x", "plan"], "cut.json")
+    lake.write_json(uri, cut.to_json())
+    read = Cut.from_json(lake.read_json(uri))
+    assert read == cut
+    _, repeated = make_cut({key: rows.lazy() for key, rows in parts.items()}, subset)
+    assert read.apply("a", parts["a"], repeated)["row"].to_list() == planned["a"]["row"].to_list() == [0, 1]
 
 
 def test_a_plan_made_before_the_rows_is_noticed() -> None:

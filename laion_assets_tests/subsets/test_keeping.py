@@ -26,7 +26,8 @@ from laion_assets_tests.subsets.conftest import probes_of, valid_rows
 
 def planned_with(spec: ShardsSpec, probes: pl.DataFrame, *, rows: int = 1000) -> Forecast:
     limits = HostLimits(requests_per_s=None, at_once=1000)
-    return make_forecast(probes, {"a": rows}, keeping=spec.keeping(1024), assumed=PlanSpec(), limits=limits)
+    assumed = PlanSpec(least_probes=probes.height)
+    return make_forecast(probes, {"a": rows}, keeping=spec.keeping(1024), assumed=assumed, limits=limits)
 
 
 LEAST = (1 - LOST_SINCE_SHARE) * (1 - BROKEN_BEYOND_HEADER_SHARE)

@@ -56,6 +56,18 @@ def test_the_planned_rows_of_all_parts_are_the_plan(lake: Lake) -> None:
     assert sum(rows) == plan.forecast.rows == 100
 
 
+def test_a_cap_that_reaches_rows_without_a_value_can_be_planned(lake: Lake) -> None:
+    """The rest of the cap is filled with rows of unknown similarity, in their order."""
+    subset = SubsetSpec(name="x", cap=CapSpec(rows=5, best_by="similarity"))
+    store_part(lake, subset, "part-00000", valid_rows(20, similarity=[None] * 17 + [0.1, 0.3, 0.2]))
+    lake.write_parquet(
+        lake.uri(["d", "dimension_probes"], "dimension_probes.parquet"), probes_of(valid_rows(20), outcome=["ok"] * 20)
+    )
+    plan = make_plan(lake, "d", subset, keeping=Keeping(1024), limits=HostLimits(20.0, 4), expected_parts=1)
+    assert plan.forecast.rows == 5
+    assert planned_rows(lake, "d", "x", "part-00000")["row"].to_list() == [18, 19, 17, 0, 1]
+
+
 def test_the_busiest_host_is_known_exactly(lake: Lake) -> None:
     plan = plan_of(lake, SubsetSpec(name="x"))
     assert plan.forecast.busiest_host == "img5.example.org"
