@@ -4,9 +4,10 @@ The rooms do the work; this file only hands each room the part of the YAML that 
 """
 
 import dagster as dg
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
 
-from laion_assets.automation.conditions import once_requested_parts_are_in
+from laion_assets.automation.conditions import joins_its_asset, once_requested_parts_are_in
 from laion_assets.automation.jobs import dataset_jobs
 from laion_assets.automation.schedules import monthly_refresh, weekly_link_health
 from laion_assets.automation.sensors import discovery_sensor, upkeep_sensor
@@ -35,6 +36,12 @@ class DatasetSubset(SubsetSpec):
     """A subset and the shards it is downloaded into."""
 
     shards: ShardsSpec = Field(default=ShardsSpec(), description="How its images are downloaded and stored.")
+
+    @model_validator(mode="after")
+    def _hashes_are_there(self) -> Self:
+        if self.shards.verify_hash is not None:
+            self.shards.verify_hash.check_column(self.extra_columns)
+        return self
 
 
 class ImageTextDataset(YamlComponent):
@@ -109,7 +116,7 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 drift_condition=once_requested_parts_are_in([dg.AssetKey([self.name, "metadata_profile"])]),
             ),
-            *probe_checks(self.name, minimum_side_px=minimum_side_px),
+            *probe_checks(self.name, minimum_side_px=minimum_side_px, condition=joins_its_asset()),
         ]
         for subset in self.subsets:
             group = f"{self.name}_{subset.name}"
@@ -137,7 +144,7 @@ class ImageTextDataset(YamlComponent):
             jobs=jobs.all(),
             schedules=[
                 weekly_link_health(self.name, jobs.link_health, weeks=panel_weeks(self.panel)),
-                monthly_refresh(self.name, jobs.parts),
+                monthly_refresh(self.name, jobs.parts, parts=parts),
             ],
             sensors=[
                 discovery_sensor(self.name, source=self.source, parts=parts, job=jobs.parts),

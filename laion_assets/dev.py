@@ -1,6 +1,7 @@
 """The Dagster UI on this machine, with the sandbox beside it or pointed at a source of one's own."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
+from laion_assets.automation.alarm import UI_VARIABLE
 from laion_assets.dataset import ImageTextDataset
 from laion_assets.definitions import PAGES_VARIABLE
 from laion_assets.definitions import defs as load_definitions
@@ -49,7 +51,8 @@ def run_dev(
         with contextlib.ExitStack() as stack:
             variables = stack.enter_context(_sandbox_unless(source, home, console, spec or SandboxSpec()))
             pages_url = stack.enter_context(_pages(home, host, port + 1))
-            home.enter({**variables, PAGES_VARIABLE: pages_url})
+            ui = {} if os.environ.get(UI_VARIABLE, "").strip() else {UI_VARIABLE: f"http://{host}:{port}"}
+            home.enter({**variables, **ui, PAGES_VARIABLE: pages_url})
             with dg.DagsterInstance.get() as instance:
                 known = sum(_register(dataset, instance, console) for dataset in datasets(load_definitions()))
             if not known:

@@ -76,7 +76,13 @@ def truth(first_run: tuple[Path, str]) -> pl.DataFrame:
 
 def test_it_leaves_the_files_it_names(first_run: tuple[Path, str]) -> None:
     folder, printed = first_run
-    for name in ("report.html", "laion_hr_analysis.png", "laion_hr_sample_analysis.csv", "statistics.json", "report.md"):
+    for name in (
+        "report.html",
+        "laion_hr_analysis.png",
+        "laion_hr_sample_analysis.csv",
+        "statistics.json",
+        "report.md",
+    ):
         assert (folder / name).stat().st_size > 10_000
         assert name in printed
     assert "make dev" in printed

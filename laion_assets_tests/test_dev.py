@@ -10,9 +10,11 @@ from pathlib import Path
 from unittest import mock
 
 import dagster as dg
+import psutil
 import pytest
 from click.testing import CliRunner
 
+from laion_assets.automation.alarm import UI_VARIABLE, ui_url
 from laion_assets.cli import main
 from laion_assets.definitions import defs as load_definitions
 from laion_assets.dev import SOURCE_VARIABLE
@@ -139,6 +141,23 @@ def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
         done = CliRunner().invoke(main, ["dev", "--home", str(tmp_path / "home"), "--port", str(port)])
     assert done.exit_code == 1
     assert f"make dev PORT={port + 1}" in done.output
+
+
+@pytest.mark.parametrize("told", ["", "https://dagster.example"])
+@pytest.mark.usefixtures("on_sandbox")
+def test_links_to_the_ui_lead_to_its_port_unless_they_are_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv(UI_VARIABLE, told)
+    port = free_port()
+    CliRunner().invoke(main, ["dev", "--source", "/nowhere/*.parquet", "--home", str(tmp_path), "--port", str(port)])
+    assert ui_url() == (told or f"http://127.0.0.1:{port}")
+
+
+def test_nobody_from_elsewhere_reaches_the_ui_or_the_pages(ui: Dev) -> None:
+    listening = {found.laddr for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN}
+    ours = {(ip, port) for ip, port in filter(None, listening) if port in {ui.port, ui.port + 1}}
+    assert ours == {("127.0.0.1", ui.port), ("127.0.0.1", ui.port + 1)}
 
 
 def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(ui: Dev) -> None:

@@ -4,6 +4,7 @@ A sink is anything with ``tell``. Which one is used is a resource of the code lo
 mail or a pager puts its own in place of ours.
 """
 
+import http.client
 import json
 import logging
 import os
@@ -70,9 +71,11 @@ class WebhookSink:
                 self._post(body)
             except urllib.error.HTTPError as error:
                 finding = f"HTTP {error.code}"
+                if error.code < 400:
+                    finding += ", a redirect, which would lose the message"
                 if error.code < 500 and error.code != 429:
                     break
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 finding = type(error).__name__
             else:
                 return
@@ -85,8 +88,16 @@ class WebhookSink:
             raise ValueError("not an http(s) address")
         headers = {"Content-Type": "application/json", "User-Agent": f"laion-assets/{__version__}"}
         request = urllib.request.Request(self.url, body, headers, method="POST")  # noqa: S310 (checked above)
-        with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:  # noqa: S310 (checked above)
+        opener = urllib.request.build_opener(_NoRedirects)
+        with opener.open(request, timeout=self.timeout_s) as answer:
             answer.read(1)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Followed, a redirect turns our POST into a GET without the message."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none: what was answered becomes an ``HTTPError``."""
 
 
 class Alarm(dg.ConfigurableResource):  # type: ignore[type-arg]

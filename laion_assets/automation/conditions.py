@@ -21,10 +21,10 @@ _UNCHECKED = (
     & ~Condition.will_be_requested()
     & ~Condition.all_checks_match(Condition.check_passed(), blocking_only=True)
 )
+# A check whose run was cancelled or broke down says nothing any more: nobody else waits for it.
+_AWAITED = (Condition.missing() | Condition.in_progress()) & ~Condition.check_passed() & ~Condition.check_failed()
 _UNJUDGED = (
-    ~Condition.missing()
-    & ~Condition.will_be_requested()
-    & ~Condition.all_checks_match(Condition.check_passed() | Condition.check_failed(), blocking_only=True)
+    ~Condition.missing() & ~Condition.will_be_requested() & Condition.any_checks_match(_AWAITED, blocking_only=True)
 )
 
 
@@ -32,8 +32,9 @@ def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = (), *, parts_alon
     """For what is made from many parts at once: runs when the last requested part is in, not once per part.
 
     A part is requested by a run or a backfill, and it is in when that has ended and its blocking checks have been
-    evaluated. Parts that nobody requested are not waited for, and a part that failed holds nobody else up: it is left
-    out, and once repaired it makes the whole run again. So does a part that comes in while the whole is being made.
+    evaluated. Parts that nobody requested are not waited for, and a part that failed, or whose run ended before it was
+    checked, holds nobody else up: it is left out, and once repaired it makes the whole run again. So does a part that
+    comes in while the whole is being made.
 
     Args:
         parts: the upstream assets that are made per part: some of their partitions may be missing.
@@ -54,6 +55,14 @@ def once_requested_parts_are_in(parts: Sequence[dg.AssetKey] = (), *, parts_alon
 def follows_its_part() -> Condition:
     """For what is made per part: runs when what it is made from was made anew, for that part alone."""
     return _once_upstream_is_in("follows_its_part", started_by=_after(Condition.any_deps_updated()))
+
+
+def joins_its_asset() -> Condition:
+    """For a check in a step of its own: evaluated in the run that makes its asset.
+
+    Without it the daemon requests only the checks that are made in the asset's own step.
+    """
+    return Condition.any_deps_match(Condition.will_be_requested()).with_label("joins_its_asset")
 
 
 def follows_any_dataset(datasets: Sequence[dg.AssetKey]) -> Condition:

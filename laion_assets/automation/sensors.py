@@ -6,7 +6,7 @@ Both are off until someone switches them on.
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_KEY_TAG
+from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 
 from laion_assets.automation.discovery import Cursor, Discovery, compare, fingerprint
 from laion_assets.automation.jobs import DATASET_TAG, Job
@@ -48,7 +48,7 @@ def discovery_sensor(
         except SourceError as error:
             return dg.SkipReason(str(error))
         cursor = Cursor.from_json(context.cursor)
-        found = compare(listing, cursor.confirmed(_run_keys_seen(context.instance, cursor)))
+        found = compare(listing, cursor.confirmed(_run_keys_seen(context.instance, context.sensor_name, cursor)))
         if found.withdrawn:
             context.log.warning(
                 "%d parts are no longer listed, our copies stay: %s", len(found.withdrawn), ", ".join(found.withdrawn)
@@ -90,11 +90,12 @@ def upkeep_sensor(
     )
 
 
-def _run_keys_seen(instance: dg.DagsterInstance, cursor: Cursor) -> set[str]:
-    """Of the run keys the last tick asked for: those of which there are runs."""
+def _run_keys_seen(instance: dg.DagsterInstance, sensor: str, cursor: Cursor) -> set[str]:
+    """Of the run keys the last tick asked for: those of which there are runs. Another sensor's key may be the same."""
     if not cursor.unconfirmed:
         return set()
-    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: list(cursor.unconfirmed.values())}))
+    asked_for = {SENSOR_NAME_TAG: sensor, RUN_KEY_TAG: list(cursor.unconfirmed.values())}
+    runs = instance.get_runs(dg.RunsFilter(tags=asked_for))
     return {run.tags[RUN_KEY_TAG] for run in runs}
 
 

@@ -14,7 +14,7 @@ from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import part_files
-from laion_assets.metadata.acceptance import accepted_parts
+from laion_assets.metadata.acceptance import CONTRACT, accepted_parts, await_verdict
 from laion_assets.metadata.contract_docs import FOLDER
 from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
@@ -115,6 +115,8 @@ def metadata_assets(
                     published_as = table.mapped.canonical
                 part_files.write(profile, profile_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
+                if dg.AssetCheckKey(valid_key, CONTRACT) in context.job_def.asset_layer.asset_graph.asset_check_keys:
+                    await_verdict(store, dataset, part)
         except (LakeError, MetadataError) as error:
             # The sentence says it all: the stack of a damaged file or a full disk leads nowhere.
             raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -9,7 +9,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.metadata import check_results
-from laion_assets.metadata.acceptance import accepted_parts, record_verdict
+from laion_assets.metadata.acceptance import CONTRACT, accepted_parts, record_verdict
 from laion_assets.metadata.check_results import CheckFinding
 from laion_assets.metadata.contract import check_contract, expectations_of, figures_of
 from laion_assets.metadata.contract_docs import FOLDER, contract_page
@@ -55,9 +55,7 @@ def metadata_checks(
     @dg.multi_asset_check(
         name=f"{dataset}__check_part",
         specs=[
-            spec(
-                "contract", "The profile meets the Great Expectations suite of tolerances and promises.", blocking=True
-            ),
+            spec(CONTRACT, "The profile meets the Great Expectations suite of tolerances and promises.", blocking=True),
             spec("below_1024_declared", f"No valid row declares a side below {minimum} px."),
             spec("positional_union", "Null shares of punsafe and pwatermark keep their order across languages."),
             spec("url_caption_hash", "The published hash is the one of URL and caption, on a thousand seeded rows."),
@@ -81,7 +79,7 @@ def metadata_checks(
         for name, find in findings.items():
             if name in chosen:
                 yield _result(valid_key, name, find())
-        if "contract" in chosen:
+        if CONTRACT in chosen:
             started = time.monotonic()
             finding, docs_uri = _contract(store, profile, book, expectations, profile_key, part)
             extra: dict[str, dg.MetadataValue] = {
@@ -89,7 +87,7 @@ def metadata_checks(
                 "data_docs_path": dg.MetadataValue.path(docs_uri),
                 "seconds": dg.MetadataValue.float(time.monotonic() - started),
             }
-            yield _result(valid_key, "contract", finding, extra)
+            yield _result(valid_key, CONTRACT, finding, extra)
 
     @dg.asset_check(
         name=PART_DRIFT,

@@ -15,31 +15,33 @@ from laion_assets.probes.describe import contract_records, example_records, kind
 from laion_assets.probes.verdict import anomaly_sentence, match_sentence, match_shares
 
 
-def probe_checks(dataset: str, *, minimum_side_px: int) -> list[dg.AssetChecksDefinition]:
+def probe_checks(
+    dataset: str,
+    *,
+    minimum_side_px: int,
+    condition: dg.AutomationCondition[dg.AssetCheckKey] | None = None,
+) -> list[dg.AssetChecksDefinition]:
     """Checks of ``dimension_probes`` that only read it.
 
     Args:
         dataset: Prefix of the asset keys.
         minimum_side_px: What the publisher promises of the short side.
+        condition: When they run by themselves.
     """
     key = dg.AssetKey([dataset, "dimension_probes"])
+
+    def spec(name: str, description: str) -> dg.AssetCheckSpec:
+        return dg.AssetCheckSpec(name, asset=key, description=description, automation_condition=condition)
 
     @dg.multi_asset_check(
         name=f"{dataset}__dimension_probes_checks",
         specs=[
-            dg.AssetCheckSpec(
+            spec(
                 "below_1024_anomaly",
-                asset=key,
-                description=f"No image is below {minimum_side_px} px; if some are, which of four kinds they are.",
+                f"No image is below {minimum_side_px} px; if some are, which of four kinds they are.",
             ),
-            dg.AssetCheckSpec(
-                "declared_versus_true",
-                asset=key,
-                description="The sizes the metadata declares are those the web serves.",
-            ),
-            dg.AssetCheckSpec(
-                "probe_contract", asset=key, description="Every probe row is whole and does not contradict itself."
-            ),
+            spec("declared_versus_true", "The sizes the metadata declares are those the web serves."),
+            spec("probe_contract", "Every probe row is whole and does not contradict itself."),
         ],
         can_subset=True,
     )

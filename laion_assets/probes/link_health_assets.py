@@ -6,7 +6,8 @@ import dagster as dg
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
-from laion_assets.probes.panel import PanelSpec, PanelWeek, has_collapsed, read_week
+from laion_assets.probes.health import diagnose
+from laion_assets.probes.panel import PanelSpec, PanelVerdict, PanelWeek, judge_week, read_week
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.web.resource import WebResource
 
@@ -45,7 +46,8 @@ def link_health(
                 CHECK,
                 asset=key,
                 partitions_def=weeks,
-                description=f"Not more than {panel.collapse:.0%} of the panel's links vanished since the week before.",
+                description=f"Links could be asked, and not more than {panel.collapse:.0%} of them vanished since the "
+                "last week in which they could.",
             )
         ],
     )
@@ -61,6 +63,7 @@ def link_health(
                 allow_retries=False,
             )
         store = lake.open()
+        kept = ProbeStore(store, [dataset, "dimension_probes"])
         rows = store.scan_parquet(store.uri(sample.path, "dimension_sample.parquet")).collect()
         run = probe_panel(
             rows,
@@ -68,17 +71,21 @@ def link_health(
             seed=sample_seed,
             web=web.spec(),
             spec=probe,
-            store=ProbeStore(store, [dataset, "dimension_probes"]),
+            store=kept,
             on_progress=lambda progress: context.log.info("%s", progress),
         )
+        health = diagnose(run.frame)
+        if not health.is_healthy:
+            kept.forget(health.doubtful_urls(run.frame))
         uri = store.uri(key.path, f"{week}.parquet")
         store.write_parquet(uri, run.frame)
-        now, before = read_week(run.frame), _week_before(store, key, week)
+        now = read_week(run.frame, week=week)
+        verdict = judge_week(now, _week_before(store, key, week), collapse=panel.collapse)
+        if now.asked and not health.is_healthy:
+            verdict = PanelVerdict(passed=False, sentence=str(health))
         return dg.MaterializeResult(
             metadata={
-                "alive_share": now.alive.estimate,
-                "alive_share_low": now.alive.low,
-                "alive_share_high": now.alive.high,
+                **_alive(now),
                 "asked": now.asked,
                 "not_asked": now.not_asked,
                 "seconds": run.seconds,
@@ -88,9 +95,9 @@ def link_health(
             check_results=[
                 dg.AssetCheckResult(
                     check_name=CHECK,
-                    passed=not has_collapsed(now, before, collapse=panel.collapse),
+                    passed=verdict.passed,
                     severity=dg.AssetCheckSeverity.WARN,
-                    description=f"{now.alive} alive; the week before {before.alive if before else 'is not known'}",
+                    description=verdict.sentence,
                 )
             ],
         )
@@ -103,6 +110,22 @@ def panel_weeks(panel: PanelSpec) -> dg.WeeklyPartitionsDefinition:
     return dg.WeeklyPartitionsDefinition(start_date=panel.since.isoformat(), day_offset=1)
 
 
+def _alive(now: PanelWeek) -> dict[str, float]:
+    """Figures to plot; none where nothing could be asked, since a plot cannot show NaN."""
+    if not now.asked:
+        return {}
+    return {
+        "alive_share": now.alive.estimate,
+        "alive_share_low": now.alive.low,
+        "alive_share_high": now.alive.high,
+    }
+
+
 def _week_before(store: Lake, key: dg.AssetKey, week: str) -> PanelWeek | None:
-    earlier = [name for name in store.list_names(key.path, ".parquet") if name < f"{week}.parquet"]
-    return read_week(store.scan_parquet(store.uri(key.path, earlier[-1])).collect()) if earlier else None
+    """The last earlier week in which links could be asked."""
+    earlier = (name.removesuffix(".parquet") for name in store.list_names(key.path, ".parquet"))
+    for monday in sorted((one for one in earlier if one < week), reverse=True):
+        probes = store.scan_parquet(store.uri(key.path, f"{monday}.parquet")).collect()
+        if (found := read_week(probes, week=monday)).asked:
+            return found
+    return None

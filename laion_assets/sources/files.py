@@ -12,7 +12,7 @@ from laion_assets.lake.s3 import s3_errors, s3_files, s3_finding
 from laion_assets.sources.checksums import CHECKSUM_LIST, CHECKSUM_SUFFIX, checksums_by_name
 from laion_assets.sources.http_origin import HttpOrigin
 from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience
-from laion_assets.sources.patterns import matcher, part_key, refuse_repeated_keys, static_prefix
+from laion_assets.sources.patterns import has_magic, matcher, part_key, refuse_repeated_keys, static_prefix
 from laion_assets.sources.published import Fetched, Listing, OnProgress, PublishedPart, SourceError
 from laion_assets.sources.spec import SourceSpec
 from laion_assets.sources.transfer import Stream, download
@@ -34,8 +34,14 @@ class LocalSource:
         wanted = matcher(pattern)
         if not folder.is_dir():
             raise SourceError(f"{self.spec.uri}: there is no folder {folder}. Correct the source URI.")
-        names = [pattern] if pattern and (folder / pattern).is_file() else sorted(_files_below(folder))
-        parts = [self._part(folder, name) for name in names if name == pattern or wanted.match(name)]
+        if pattern and (folder / pattern).is_file():
+            names = [pattern]
+        elif pattern and not has_magic(pattern) and "{" not in pattern:
+            names = sorted(path.name for path in folder.iterdir())  # a name that is not there: perhaps a misspelt one
+        else:
+            names = sorted(_files_below(folder))
+        found = (self._part(folder, name) for name in names if name == pattern or wanted.match(name))
+        parts = [part for part in found if part]
         if not parts:
             there = ", ".join(names[:5]) or "no file at all"
             raise SourceError(f"{self.spec.uri}: no part matches; {folder} holds {there}. Correct the source URI.")
@@ -67,15 +73,24 @@ class LocalSource:
             segments = segments[static.count("/") + 1 :]
         return folder, "/".join(segments)
 
-    def _part(self, folder: Path, name: str) -> PublishedPart:
+    def _part(self, folder: Path, name: str) -> PublishedPart | None:
+        """A file as it is published; none when it went away since it was listed, or is a link to nothing."""
         path = folder / name
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SourceError(
+                f"{path}: cannot be looked at ({error.strerror}). Check that it is readable for you."
+            ) from None
         return PublishedPart(
             key=part_key(name, self.spec.part_key),
             uri=str(path),
             path=name,
-            size_bytes=path.stat().st_size,
+            size_bytes=status.st_size,
             sha256=_checksum_beside(path),
-            etag=_validator(path.stat()),
+            etag=_validator(status),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEventType, StepMaterializationData
 
 from laion_assets.automation.conditions import once_requested_parts_are_in
 from laion_assets.automation.jobs import dataset_jobs
@@ -123,6 +124,15 @@ class Toy:
         )
         return run.run_id
 
+    def made(self, run_id: str, asset: dg.AssetKey, part: str) -> None:
+        """What such a run made after all."""
+        event = dg.DagsterEvent(
+            event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+            job_name="toy_parts",
+            event_specific_data=StepMaterializationData(dg.AssetMaterialization(asset, partition=part)),
+        )
+        self.instance.report_dagster_event(event, run_id)
+
     def withdraw(self, run_id: str) -> None:
         """Cancel such a run."""
         run = self.instance.get_run_by_id(run_id)
@@ -160,8 +170,10 @@ class Chat:
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
-    """What the next posts are answered with; 204 beyond them."""
+    """What the next posts are answered with; 204 beyond them. A redirect leads to another path."""
     posted: list[dict[str, Any]] = field(default_factory=list)
+    got: list[str] = field(default_factory=list)
+    """Paths that were asked for without a message."""
 
 
 @pytest.fixture
@@ -173,7 +185,16 @@ def chat() -> Iterator[Chat]:
         def do_POST(self) -> None:
             assert self.path == f"/{SECRET_PATH}"
             state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(state.statuses.pop(0) if state.statuses else 204)
+            status = state.statuses.pop(0) if state.statuses else 204
+            self.send_response(status)
+            if status < 400:
+                self.send_header("Location", f"/moved/{SECRET_PATH}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            state.got.append(self.path)
+            self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

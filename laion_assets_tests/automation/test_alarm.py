@@ -1,6 +1,8 @@
 """What is told of a failed run, and to whom."""
 
 import logging
+import socket
+import threading
 
 import dagster as dg
 import pytest
@@ -85,7 +87,46 @@ def test_a_webhook_that_refuses_is_not_asked_again_and_its_address_is_not_told(c
     assert SECRET_PATH not in repr(WebhookSink(chat.url))
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:9/{SECRET_PATH}", f"file:///{SECRET_PATH}", SECRET_PATH])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_that_redirects_is_not_followed_and_counts_as_not_told(chat: Chat, status: int) -> None:
+    chat.statuses = [status]
+    with pytest.raises(AlarmError, match=f"HTTP {status}, a redirect") as caught:
+        WebhookSink(chat.url, pause_s=0.01).tell(FAILURE)
+    assert SECRET_PATH not in str(caught.value)
+    assert len(chat.posted) == 1
+    assert chat.got == []
+
+
+def test_what_is_no_http_at_all_is_named_and_the_address_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/{SECRET_PATH}"
+        with pytest.raises(AlarmError, match="BadStatusLine") as caught:
+            WebhookSink(url, attempts=1).tell(FAILURE)
+        answering.join()
+    assert SECRET_PATH not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://127.0.0.1:9/{SECRET_PATH}",
+        f"http://127.0.0.1:9/in two {SECRET_PATH}",
+        f"http://127.0.0.1:nine/{SECRET_PATH}",
+        f"http://127.0.0.1:99999/{SECRET_PATH}",
+        f"http://[::1/{SECRET_PATH}",
+        f"file:///{SECRET_PATH}",
+        SECRET_PATH,
+    ],
+)
 def test_a_webhook_that_cannot_be_reached_keeps_the_log_from_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -108,6 +108,27 @@ def test_a_part_that_failed_its_blocking_check_stops_itself_and_no_other(toy: To
     assert set(daemon.tick()) >= ANALYSIS
 
 
+@pytest.mark.parametrize("ended", ["cancelled", "failed"])
+def test_a_part_whose_run_ended_before_its_check_holds_up_no_other(toy: Toy, daemon: Daemon, ended: str) -> None:
+    cut_off = toy.request("toy_parts", "p1")
+    toy.made(cut_off, key("validated_metadata"), "p1")
+    toy.run("toy_parts", "p0")
+    assert key("dimension_sample") not in daemon.tick()
+    if ended == "cancelled":
+        toy.withdraw(cut_off)
+    else:
+        run = toy.instance.get_run_by_id(cut_off)
+        assert run is not None
+        toy.instance.report_run_failed(run)
+    requested = daemon.tick()
+    assert set(requested) >= ANALYSIS
+    assert key("small", "rows") not in requested
+    toy.run("toy_analysis")
+    assert daemon.tick() == {}
+    toy.run("toy_parts", "p1")
+    assert set(daemon.tick()) >= ANALYSIS
+
+
 def test_a_part_whose_check_has_not_been_evaluated_is_not_in(toy: Toy, daemon: Daemon) -> None:
     toy.instance.report_runless_asset_event(dg.AssetMaterialization(key("validated_metadata"), partition="p0"))
     requested = daemon.tick()

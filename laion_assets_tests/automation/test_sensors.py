@@ -52,11 +52,18 @@ def requests(found: dg.SensorResult | dg.SkipReason) -> dict[str, str]:
     return {str(one.partition_key): str(one.run_key) for one in found.run_requests or []}
 
 
-def launched(instance: dg.DagsterInstance, found: dg.SensorResult | dg.SkipReason, *, but: str = "") -> None:
+def launched(
+    instance: dg.DagsterInstance,
+    found: dg.SensorResult | dg.SkipReason,
+    *,
+    but: str = "",
+    sensor: str = "toy_discovery",
+) -> None:
     """The runs of a tick come to be, as the daemon makes them; but one."""
     for part, run_key in requests(found).items():
         if part != but:
-            instance.add_run(dg.DagsterRun("toy_parts", tags={"dagster/run_key": run_key}))
+            tags = {"dagster/run_key": run_key, "dagster/sensor_name": sensor}
+            instance.add_run(dg.DagsterRun("toy_parts", tags=tags))
 
 
 @pytest.fixture
@@ -155,6 +162,14 @@ def test_a_run_that_never_came_to_be_is_requested_again(folder: Path, instance: 
     assert list(requests(tick(sensor, instance, cursor=first.cursor))) == ["part-00001"]
 
 
+def test_the_runs_of_another_sensor_are_not_taken_for_its_own(folder: Path, instance: dg.DagsterInstance) -> None:
+    sensor = sensor_of(SourceSpec(uri=f"{folder}/*.parquet"))
+    first = tick(sensor, instance)
+    assert isinstance(first, dg.SensorResult)
+    launched(instance, first, sensor="other_discovery")
+    assert list(requests(tick(sensor, instance, cursor=first.cursor))) == ["part-00000", "part-00001", "part-00002"]
+
+
 def test_a_withdrawn_part_is_no_reason_to_fail(folder: Path, instance: dg.DagsterInstance) -> None:
     sensor = sensor_of(SourceSpec(uri=f"{folder}/*.parquet"))
     first = tick(sensor, instance)
@@ -226,7 +241,7 @@ def test_the_panel_is_probed_for_the_week_that_is_over(kept: dg.DagsterInstance)
 def test_the_refresh_goes_over_the_parts_we_hold_and_no_other(kept: dg.DagsterInstance) -> None:
     toy = Toy(kept)
     kept.add_dynamic_partitions("toy_parts", ["p1", "p2", "p3"])
-    schedule = monthly_refresh("toy", dg.define_asset_job("toy_parts"))
+    schedule = monthly_refresh("toy", dg.define_asset_job("toy_parts"), parts=PARTS)
     first = dt.datetime(2026, 12, 1, 2, 0, tzinfo=dt.timezone.utc)
 
     def evaluated() -> dict[str | None, str | None]:
@@ -240,6 +255,8 @@ def test_the_refresh_goes_over_the_parts_we_hold_and_no_other(kept: dg.DagsterIn
     for part in ("p1", "p3"):
         toy.run("toy_raw", part)
     assert evaluated() == {"p1": "p1:2026-12-01", "p3": "p3:2026-12-01"}
+    kept.delete_dynamic_partition("toy_parts", "p1")
+    assert evaluated() == {"p3": "p3:2026-12-01"}
 
 
 def test_sensors_and_schedules_are_off_until_someone_switches_them_on() -> None:

@@ -58,6 +58,33 @@ def test_a_part_with_a_broken_contract_is_in_no_figure_until_it_is_mended(tmp_pa
         assert parts_said(platform, tmp_path) == {"sample": 2, "duplicates": 2}
 
 
+def test_a_part_whose_run_ended_before_its_contract_was_checked_is_in_no_figure(tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        platform = Platform(tmp_path, instance)
+        lake = Lake(str(tmp_path))
+        for part in (GOOD, BAD):
+            platform.publish(part, frame(part))
+        assert platform.run(GOOD).success
+        # As a run is cut off between its two steps.
+        job = platform.defs.resolve_job_def("part")
+        assert job.execute_in_process(
+            instance=instance, partition_key=BAD, op_selection=["laion_hr__validate"]
+        ).asset_materializations_for_node("laion_hr__validate")
+        assert (accepted_parts(lake, "laion_hr"), rejected_parts(lake, "laion_hr")) == ([GOOD], [BAD])
+        assert parts_said(platform, tmp_path) == {"sample": 1, "duplicates": 1}
+
+        assert platform.run(BAD).success
+        assert accepted_parts(lake, "laion_hr") == [GOOD, BAD]
+
+
+def test_a_part_made_in_a_run_without_checks_is_in_the_figures(tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        platform = Platform(tmp_path, instance)
+        platform.publish(GOOD, frame("a"))
+        assert platform.run(GOOD, "tables").success
+        assert accepted_parts(Lake(str(tmp_path)), "laion_hr") == [GOOD]
+
+
 def test_a_verdict_says_why_and_holds_until_the_next(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     lake.write_bytes(lake.uri(["d", "validated_metadata"], "x.parquet"), b"")

@@ -104,6 +104,17 @@ def test_a_file_is_read_from_where_it_was_left_only_if_it_is_the_same(folder: Pa
         assert stream.start == 0
 
 
+def test_a_link_to_nothing_is_no_part(folder: Path) -> None:
+    (folder / "part-00002.parquet").symlink_to(folder / "gone.parquet")
+    assert [part.key for part in source(folder).list_parts().parts] == ["part-00001", "part-00000"]
+
+
+def test_a_link_to_itself_is_one_sentence(folder: Path) -> None:
+    (folder / "part-00002.parquet").symlink_to(folder / "part-00002.parquet")
+    with pytest.raises(SourceError, match=r"part-00002\.parquet: cannot be looked at \(Too many levels"):
+        source(folder).list_parts()
+
+
 def test_one_part_is_found_by_its_key(folder: Path) -> None:
     assert source(folder).find_part("part-00001").path == "a/part-00001.parquet"
     with pytest.raises(SourceError, match="no part 'part-00002' among the 2"):
@@ -150,3 +161,10 @@ def test_two_files_with_the_same_key_are_refused(folder: Path) -> None:
     (folder / "a/part-00000.parquet").write_bytes(b"x")
     with pytest.raises(SourceError, match=r"a/part-00000\.parquet and part-00000\.parquet would both be part"):
         source(folder).list_parts()
+
+
+def test_a_name_that_is_not_there_is_not_looked_for_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deepest folder that is there may be the root of everything."""
+    monkeypatch.setattr("laion_assets.sources.files._files_below", None)
+    with pytest.raises(SourceError, match=r"no part matches; .* holds .*part-00000\.parquet"):
+        source(folder / "part-00000.parque").list_parts()
