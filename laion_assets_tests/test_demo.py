@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from laion_assets.demo import run_demo
+from laion_assets.demo import RESULTS, run_demo
 from laion_assets.home import Home
 from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
 from laion_assets.sandbox.process import start_sandbox
@@ -76,13 +76,7 @@ def truth(first_run: tuple[Path, str]) -> pl.DataFrame:
 
 def test_it_leaves_the_files_it_names(first_run: tuple[Path, str]) -> None:
     folder, printed = first_run
-    for name in (
-        "report.html",
-        "laion_hr_analysis.png",
-        "laion_hr_sample_analysis.csv",
-        "statistics.json",
-        "report.md",
-    ):
+    for name in RESULTS:
         assert (folder / name).stat().st_size > 10_000
         assert name in printed
     assert "make dev" in printed

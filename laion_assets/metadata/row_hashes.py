@@ -40,6 +40,20 @@ def row_hash(url: str | None, caption: str | None) -> int:
     return mmh3.hash64((url or "") + (caption or ""))[0]
 
 
+def published_or_computed(rows: pl.DataFrame) -> pl.Series:
+    """The hash of each row: as published, and where there is none, the one LAION would have published.
+
+    Args:
+        rows: Columns ``url``, ``caption``, ``row_hash``.
+    """
+    published = rows.get_column("row_hash")
+    absent = published.is_null().arg_true()
+    if absent.is_empty():
+        return published
+    computed = [row_hash(url, caption) for url, caption in rows.select("url", "caption")[absent].iter_rows()]
+    return published.scatter(absent, computed)
+
+
 def check_hashes(rows: pl.DataFrame) -> HashFinding:
     """Compare published with computed hashes.
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from laion_assets.metadata.row_hashes import published_or_computed
 from laion_assets.subsets.columns import EXTRA_DTYPES, with_derived
 from laion_assets.subsets.spec import (
     DUPLICATES_STEP,
@@ -134,6 +135,8 @@ def select(valid: pl.LazyFrame, subset: SubsetSpec, *, part: str) -> Selection:
         done.append(_count(step.name, step.condition, passed, ok, unknown=verdict.null_count()))
         passed &= ok
     rows = judged.drop(f"_step_{index}" for index in range(len(steps)))
+    if subset.duplicates == "drop_same_row":
+        rows = rows.with_columns(published_or_computed(rows))
 
     if subset.exclude_url_hashes is not None:
         ok = ~_is_listed(rows["url"], passed, load_url_hashes(subset.exclude_url_hashes))

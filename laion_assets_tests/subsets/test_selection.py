@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from laion_assets.metadata.row_hashes import row_hash
 from laion_assets.subsets.selection import ROWS_SCHEMA, FunnelStep, select
 from laion_assets.subsets.spec import CapSpec, SubsetSpec
 from laion_assets_tests.subsets.conftest import valid_rows
@@ -134,3 +136,11 @@ def test_a_published_column_that_is_declared_is_kept_with_the_rows() -> None:
     subset = SubsetSpec(name="x", where={"nice": "aesthetic > 5"}, extra_columns={"aesthetic": "number"})
     selection = select(rows.lazy(), subset, part="part-00000")
     assert selection.rows["aesthetic"].to_list() == [6.0]
+
+
+def test_rows_whose_hash_is_not_published_are_told_apart_by_url_and_caption() -> None:
+    same: dict[str, Any] = {"url": ["http://a/1.jpg", "http://a/1.jpg", "http://a/1.jpg"], "caption": ["x", "x", "y"]}
+    rows = valid_rows(3, row_hash=[None, None, None], **same)
+    assert taken(rows, SubsetSpec(name="x")) == [0, 2]
+    published = valid_rows(3, row_hash=[row_hash("http://a/1.jpg", "x"), None, None], **same)
+    assert taken(published, SubsetSpec(name="x")) == [0, 2], "the hash is the one that is published"
