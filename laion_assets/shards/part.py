@@ -80,11 +80,14 @@ def download_part(
         prepared = prepare(
             lake, key, part, planned, spec=spec, web=web, minimum_side_px=minimum_side_px, scratch=own, retry=retry
         )
-        say(
-            f"{planned.height:,} planned rows, {prepared.shards_reused} shards there, {prepared.shards_removed} of "
-            f"another plan removed, {prepared.shards_damaged} damaged ones removed, "
-            f"{sum(len(job.missing) for job in prepared.jobs)} to write"
-        )
+        counted = {
+            "there": prepared.shards_reused,
+            "of another plan removed": prepared.shards_removed,
+            "damaged and removed": prepared.shards_damaged,
+            "to write": sum(len(job.missing) for job in prepared.jobs),
+        }
+        shards = ", ".join(f"{number} {what}" for what, number in counted.items() if number) or "none"
+        say(f"{planned.height:,} planned rows; shards: {shards}")
         if prepared.jobs:
             try:
                 carry_out([job.to_json() for job in prepared.jobs])
