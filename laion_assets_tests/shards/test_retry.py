@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import polars as pl
 import pytest
 from aiohttp import web
 
@@ -71,15 +72,21 @@ def test_keys_of_retried_rows_are_new_ones(downloads: Downloads, small_web: Smal
     assert kept["key"].n_unique() == kept.height == kept["row"].n_unique() == 29
 
 
-def test_what_still_fails_can_be_tried_in_a_further_round(
-    downloads: Downloads, small_web: SmallWeb, recovering: list[str]
-) -> None:
+def in_three_rounds(downloads: Downloads, small_web: SmallWeb, urls: list[str]) -> pl.DataFrame:
+    """Download, try again what failed, and once more when it has recovered; what was planned."""
     downloads.spec = ShardsSpec(rows_per_shard=4)
-    planned = planned_of(recovering)
+    planned = planned_of(urls)
     downloads.run(planned)
     downloads.run(planned, retry=True)
     recover(small_web)
     downloads.run(planned, retry=True)
+    return planned
+
+
+def test_what_still_fails_can_be_tried_in_a_further_round(
+    downloads: Downloads, small_web: SmallWeb, recovering: list[str]
+) -> None:
+    in_three_rounds(downloads, small_web, recovering)
     rounds = Counter(stats.retry_round for stats in read_shards(downloads.lake, KEY, PART).values())
     assert rounds == {0: 8, 1: 3, 2: 3}
     books = downloads.accounts()
@@ -117,12 +124,7 @@ def test_rounds_after_one_that_lost_a_tar_go_with_it(
     downloads: Downloads, small_web: SmallWeb, recovering: list[str], shard: int, rounds: dict[int, int]
 ) -> None:
     """What is made again may end better this time; a row that came twice would be counted twice."""
-    downloads.spec = ShardsSpec(rows_per_shard=4)
-    planned = planned_of(recovering)
-    downloads.run(planned)
-    downloads.run(planned, retry=True)
-    recover(small_web)
-    downloads.run(planned, retry=True)
+    planned = in_three_rounds(downloads, small_web, recovering)
     downloads.path(f"{shard:05d}.tar").unlink()
     downloads.run(planned)
     assert Counter(stats.retry_round for stats in read_shards(downloads.lake, KEY, PART).values()) == rounds

@@ -176,19 +176,25 @@ def test_one_shop_with_every_seventh_url_does_not_hold_up_the_others(run: Run[li
     assert order[240:] == ["127.0.0.9"] * 40
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_host_that_says_when_to_come_back_is_left_alone_until_then(
-    run: Run[tuple[list[Answer], list[float]]], status: int
-) -> None:
-    times: list[float] = []
+def sends_the_first_away(status: int, times: list[float]) -> Handler:
+    """Asks to come back in a second, and writes down when it was asked."""
 
     async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
         times.append(time.monotonic())
         writer.write(plain(status, [("Retry-After", "1")]) if len(times) == 1 else plain(200))
         await writer.drain()
 
+    return handler
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_says_when_to_come_back_is_left_alone_until_then(
+    run: Run[tuple[list[Answer], list[float]]], status: int
+) -> None:
+    times: list[float] = []
+
     async def main() -> tuple[list[Answer], list[float]]:
-        async with serve(handler) as site, GuardedClient(changed(per_host=1)) as client:
+        async with serve(sends_the_first_away(status, times)) as site, GuardedClient(changed(per_host=1)) as client:
             return list((await all_of(client, [site.url(f"/{n}") for n in range(5)])).values()), times
 
     answers, times = run(main())
@@ -204,13 +210,9 @@ def test_a_host_that_says_so_on_our_last_try_is_left_alone_as_well(
 ) -> None:
     times: list[float] = []
 
-    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
-        times.append(time.monotonic())
-        writer.write(plain(status, [("Retry-After", "1")]) if len(times) == 1 else plain(200))
-        await writer.drain()
-
     async def main() -> tuple[list[Outcome], list[float]]:
-        async with serve(handler) as site, GuardedClient(changed(per_host=1, attempts=1)) as client:
+        spec = changed(per_host=1, attempts=1)
+        async with serve(sends_the_first_away(status, times)) as site, GuardedClient(spec) as client:
             answers = await all_of(client, [site.url("/1"), site.url("/2")])
             return [answers[site.url(path)].outcome for path in ("/1", "/2")], times
 
