@@ -238,7 +238,7 @@ def test_the_analysis_runs_from_its_job(ui: str, page: Page) -> None:
 def test_the_graph_shows_the_chain_in_its_groups(ui: str, page: Page) -> None:
     groups = ["laion_hr_metadata", "laion_hr_analysis", "laion_hr_vlm_1024"]
     expanded = quote(",".join(f"global@global:{group}" for group in groups))
-    page.set_viewport_size({"width": 1900, "height": 1250})
+    page.set_viewport_size({"width": 1900, "height": 1380})
     visit(page, f"{ui}/asset-groups?expanded={expanded}")
     for asset in ("raw_metadata", "validated_metadata", "dimension_sample", "dimension_probes", "shards", "index"):
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
