@@ -141,7 +141,9 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
             "The cleaning filters together leave {rows} images, fewer than the {wanted} wanted: choose among them."
         )
     else:
-        template = "The cleaning filters together leave about {rows} images; whether that is {wanted} is open."
+        template = (
+            "The cleaning filters together leave about {rows} images; whether that reaches the {wanted} wanted is open."
+        )
     return [say(document, "enough", template, **places)]
 
 

@@ -1,9 +1,11 @@
 """Whole files, and what asking for them tells about us."""
 
 import asyncio
+import contextlib
 import gzip
 import os
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,7 +14,7 @@ from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
-from laion_assets_tests.web.sites import LOOPBACK, Seen, a, always, head, plain, routes, serve, serve_names
+from laion_assets_tests.web.sites import LOOPBACK, Seen, Site, a, always, head, plain, routes, serve, serve_names
 
 FILE = os.urandom(350_000)
 OPEN = WebSpec(allow_networks=LOOPBACK, attempts=1, deadline_s=3.0)
@@ -136,18 +138,24 @@ def test_a_private_target_is_not_asked_of_a_proxy_either(run: Run[Answer], monke
     assert run(main()).outcome is Outcome.BLOCKED_ADDRESS
 
 
+@contextlib.asynccontextmanager
+async def private_proxy() -> AsyncIterator[tuple[Site, WebSpec]]:
+    """A proxy on loopback, and settings under which every name is there and proxies of the environment are used."""
+    async with (
+        serve(always(plain(200, body=b"proxy"))) as proxy,
+        serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names,
+    ):
+        yield proxy, WebSpec(trust_environment_proxies=True, nameservers=(names.address,), attempts=1)
+
+
 def test_a_proxy_of_the_environment_is_a_private_address_for_everybody_else(
     run: Run[tuple[list[Answer], list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> tuple[list[Answer], list[str]]:
-        async with (
-            serve(always(plain(200, body=b"proxy"))) as proxy,
-            serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names,
-        ):
+        async with private_proxy() as (proxy, spec):
             for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
                 monkeypatch.delenv(variable, raising=False)
             answers = []
-            spec = WebSpec(trust_environment_proxies=True, nameservers=(names.address,), attempts=1)
             for url in (f"http://127.0.0.1:{proxy.port}", f"http://proxy.example:{proxy.port}"):
                 monkeypatch.setenv("https_proxy", url)
                 async with GuardedClient(spec) as client:
@@ -164,14 +172,10 @@ def test_a_proxy_with_a_private_address_is_used_by_name_and_by_number(
     run: Run[tuple[list[Answer], list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> tuple[list[Answer], list[str]]:
-        async with (
-            serve(always(plain(200, body=b"proxy"))) as proxy,
-            serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names,
-        ):
+        async with private_proxy() as (proxy, spec):
             for variable in ("HTTP_PROXY", "no_proxy", "NO_PROXY"):
                 monkeypatch.delenv(variable, raising=False)
             answers = []
-            spec = WebSpec(trust_environment_proxies=True, nameservers=(names.address,), attempts=1)
             for host in ("127.0.0.1", "proxy.example"):
                 monkeypatch.setenv("http_proxy", f"http://{host}:{proxy.port}")
                 async with GuardedClient(spec) as client:
