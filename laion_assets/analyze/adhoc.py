@@ -19,7 +19,7 @@ from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.patterns import has_magic
 from laion_assets.sources.spec import SourceSpec
 from laion_assets.statistics.assets import statistics_assets
-from laion_assets.statistics.spec import RequirementSpec
+from laion_assets.statistics.spec import LARGEST_SIDE_PX, RequirementSpec
 from laion_assets.web.resource import WebResource
 
 # What a part's run makes, in the order it is made.
@@ -27,8 +27,6 @@ OF_A_PART = ("raw_metadata", "quarantined_metadata", "metadata_profile", "valida
 PARTS, PROBES, REPORT, DECLARED_REPORT = "parts", "probes", "report", "declared_report"
 """The jobs: per part; sample and probes; what they show; what is declared, of a sample that is not probed."""
 
-MAX_SIDE_PX = 65_500
-"""The longest side a JPEG can have."""
 _HIGH_SIDE_PX = 2048
 # A row is probed and counted without them: a size is not known until the image is asked, a caption is there or is not.
 _MAY_BE_MISSING = ("width_missing", "height_missing", "caption_missing", "caption_blank")
@@ -107,7 +105,7 @@ class AdHocDataset:
                 title=self.title,
                 requirement=RequirementSpec(
                     minimum_side_px=self.requirement_px,
-                    minimum_high_side_px=min(max(_HIGH_SIDE_PX, 2 * self.requirement_px), MAX_SIDE_PX),
+                    minimum_high_side_px=min(max(_HIGH_SIDE_PX, 2 * self.requirement_px), LARGEST_SIDE_PX),
                 ),
                 minimum_side_px=self.requirement_px,
                 parts=parts,

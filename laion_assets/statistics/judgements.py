@@ -152,7 +152,10 @@ def _matches(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     elif exact.high is not None and exact.high < SOME_MATCHES:
         template = "Declared sizes cannot be relied on: only {share} of the reachable images have that very size."
     else:
-        template = "Whether declared sizes can be relied on is open: {share} of too few reachable images have them."
+        template = (
+            "Whether declared sizes can be relied on is open: {share} of the reachable images have that very size; a "
+            "larger sample would tell."
+        )
     return [("limit", say(document, "matches", template, **places))]
 
 

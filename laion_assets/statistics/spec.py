@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from laion_assets.metadata.size_classes import DEFAULT_EDGES_PX
 
 LARGEST_SIDE_PX = 65_500
+"""The longest side a JPEG can have."""
 
 
 class RequirementSpec(BaseModel):

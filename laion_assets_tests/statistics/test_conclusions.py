@@ -294,7 +294,7 @@ STRENGTH_OR_LIMIT: list[tuple[str, dict[str, object], str, dict[str, object], st
         "of 100 % of the captions is",
     ),
     ("links", {"reachable": 0.95}, "Most links live", {"reachable": 1, "drawn": 10}, "too roughly to judge: 100 %"),
-    ("matches", {}, "can be trusted", {"smaller": 0, "drawn": 10}, "is open: 100 % of too few"),
+    ("matches", {}, "can be trusted", {"smaller": 0, "drawn": 10}, "is open: 100 % of the reachable"),
     ("precision", {"drawn": 2_900}, "large enough", {"reachable": 1, "drawn": 1_500}, "The sample is small"),
     ("watermarks", {}, "Few rows are likely watermarked", {"before": column("pwatermark", 0.9)}, "100 % of the scored"),
     ("unsafe", {}, "Few rows are likely unsafe", {"before": column("punsafe", 0.9)}, "100 % of the scored"),
