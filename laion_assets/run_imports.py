@@ -6,6 +6,7 @@ for ever. Polars starts one when it is imported, so it and our own modules, whic
 
 import contextlib
 import gc
+import importlib
 
 # What is imported here stays: to look for garbage in it would be a seventh of the time that takes.
 gc.disable()
@@ -19,6 +20,19 @@ with contextlib.suppress(ImportError):  # only where it was asked for is it inst
     import dagster_postgres.storage  # noqa: F401
 
 gx_engine.load()
+
+# What Dagster itself imports only when an instance is opened, or a job executed.
+for name in (
+    "dagster._core.definitions.repository_definition.repository_data_builder",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.root",
+    "dagster._core.workspace.autodiscovery",
+    "upath.core",
+    "upath.implementations.local",
+):
+    importlib.import_module(name)
 
 # Nor need a run look for any in it, or copy it to do so.
 gc.collect()

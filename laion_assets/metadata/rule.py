@@ -5,6 +5,7 @@ A rule is a name, a reason, a severity, a tolerance and one Polars SQL expressio
 agree. The rules that every dataset has are in ``rules``.
 """
 
+import functools
 from typing import Any, Literal
 
 import polars as pl
@@ -57,10 +58,23 @@ class Rule(BaseModel):
     @property
     def expression(self) -> pl.Expr:
         """True where a row breaks the rule, never null."""
-        text = self.breaks if self.limit is None else self.breaks.replace("{limit}", f"{self.limit:.17g}")
-        return pl.sql_expr(text).fill_null(False).alias(self.name)  # noqa: FBT003 (polars takes it by position)
+        return _parsed(self._condition).alias(self.name)
 
     @property
     def columns(self) -> frozenset[str]:
         """Columns the expression looks at, canonical, derived or published."""
-        return frozenset(self.expression.meta.root_names())
+        return _columns(self._condition)
+
+    @property
+    def _condition(self) -> str:
+        return self.breaks if self.limit is None else self.breaks.replace("{limit}", f"{self.limit:.17g}")
+
+
+@functools.cache
+def _parsed(condition: str) -> pl.Expr:
+    return pl.sql_expr(condition).fill_null(False)  # noqa: FBT003 (polars takes it by position)
+
+
+@functools.cache
+def _columns(condition: str) -> frozenset[str]:
+    return frozenset(_parsed(condition).meta.root_names())
