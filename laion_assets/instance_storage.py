@@ -6,13 +6,15 @@ address with its password stays in the environment: it is in no file, and the UI
 
 import os
 import sqlite3
+from typing import cast
 
 from dagster._config import Field, StringSource
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
@@ -82,9 +84,12 @@ def _hold_connections(storage: DagsterStorage) -> None:
     sides work out the password's proof. A connection that has died, as when the server was restarted, is noticed
     before it is used, and replaced.
     """
+    with cast("SqlRunStorage", storage.run_storage).connect() as connection:
+        found = connection.execute(text("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"))
+        allowed_ms = int(found.scalar_one())
     for one in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
-        # As without a pool, there is no limit to connections at a time and none to the time that a statement takes.
-        one.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLED_S, max_overflow=-1)
+        # As without a pool, there is no limit to connections at a time, and for a statement the role's own.
+        one.optimize_for_webserver(statement_timeout=allowed_ms, pool_recycle=_RECYCLED_S, max_overflow=-1)
 
 
 # Of every pool, since Dagster does not show us its own. A file does not hang up.

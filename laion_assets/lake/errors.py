@@ -6,7 +6,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LakeError(RuntimeError):
-    """The lake cannot do what was asked; the message names the file, what was found and the next step."""
+    """The lake cannot do what was asked; the message names the file, what was found and the next step.
+
+    Attributes:
+        retryable: Whether asking again later, with nothing changed on our side, can help.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class UnsafePathError(LakeError):

@@ -5,6 +5,7 @@ bytes is theirs.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,11 @@ def polars_storage_options() -> dict[str, str]:
     return options
 
 
+# What polars says where its client gave up; permissions and absence it tells in other words.
+_POLARS_BEGINS = "object-store error: Generic S3 error"
+_POLARS_STATUS = re.compile(r"status code: (\d{3})")
+
+
 @dataclass(frozen=True)
 class S3Finding:
     """What S3 or its client said, for one sentence of an error.
@@ -82,12 +88,11 @@ def is_no_bucket(error: BaseException | None) -> bool:
 def s3_finding(uri: str, error: BaseException) -> S3Finding:
     """Say what an error of `s3_errors` means and what to do about it."""
     from botocore.exceptions import (
-        ClientError,
-        HTTPClientError,
-        NoCredentialsError,
+        ConnectionError as BotoConnectionError,
     )
     from botocore.exceptions import (
-        ConnectionError as BotoConnectionError,
+        HTTPClientError,
+        NoCredentialsError,
     )
 
     bucket = urlsplit(uri).netloc
@@ -106,5 +111,30 @@ def s3_finding(uri: str, error: BaseException) -> S3Finding:
         endpoint = urlsplit(s3_endpoint() or "")
         where = f"{endpoint.scheme}://{endpoint.netloc.rpartition('@')[2]}" if endpoint.netloc else "Amazon S3"
         return S3Finding(f"{where} does not answer. Check AWS_ENDPOINT_URL and your network.", retryable=True)
-    permanent = isinstance(error, ClientError)
-    return S3Finding(f"S3 did not do it ({said}). Check the service, then run again.", retryable=not permanent)
+    answer = _answer(error)
+    return S3Finding(
+        f"S3 did not do it ({said}). Check the service, then run again.",
+        retryable=answer is None or _passes(answer["ResponseMetadata"]["HTTPStatusCode"]),
+    )
+
+
+def is_outage_met_by_polars(error: OSError) -> bool:
+    """Whether polars, which reads from S3 with a client of its own, gave up for a reason that may pass."""
+    said = str(error)
+    refused = _POLARS_STATUS.search(said)
+    return said.startswith(_POLARS_BEGINS) and (refused is None or _passes(int(refused[1])))
+
+
+def _answer(error: BaseException | None) -> dict[str, Any] | None:
+    """What S3 answered, where an answer is what the error comes from."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict) and "HTTPStatusCode" in response.get("ResponseMetadata", {}):
+            return response
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _passes(status: int) -> bool:
+    """Whether an answer is about the service at this moment, overloaded or broken, and not about what was asked."""
+    return status >= 500 or status == 429

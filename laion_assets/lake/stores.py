@@ -181,7 +181,8 @@ def _explained(uri: str) -> Iterator[None]:
         absent = isinstance(error, FileNotFoundError) and not is_no_bucket(error)
         if absent or is_no_room(error):
             raise
-        raise LakeError(f"{uri}: {s3_finding(uri, error).sentence}") from error
+        finding = s3_finding(uri, error)
+        raise LakeError(f"{uri}: {finding.sentence}", retryable=finding.retryable) from error
 
 
 @contextlib.contextmanager

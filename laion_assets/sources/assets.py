@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience
 from laion_assets.sources.progress import ProgressLog
@@ -62,6 +61,7 @@ def raw_metadata(
             )
         ],
     )
+    @outlasting_outages
     def raw(
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -81,8 +81,6 @@ def raw_metadata(
                 raise dg.Failure(str(error), allow_retries=False) from error
             context.log.warning("%s Dagster tries again, %d times at most.", error, _MAX_RETRIES)
             raise dg.RetryRequested(_MAX_RETRIES, max(patience.longest_pause_s, asked_s)) from error
-        except LakeError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
 
     return raw
 

@@ -62,14 +62,36 @@ def test_reading_what_is_refused_says_so_too(monkeypatch: pytest.MonkeyPatch) ->
             lake.list_names(KEY)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "passes"),
+    [
+        (500, "InternalError", True),
+        (429, "TooManyRequests", True),
+        (400, "InvalidArgument", False),
+    ],
+)
+@pytest.mark.usefixtures("s3_environment")
+def test_what_may_pass_is_told_from_what_will_not(
+    monkeypatch: pytest.MonkeyPatch, *, status: int, code: str, passes: bool
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    lake = Lake("s3://bucket/prefix")
+    with refusing_s3(status, code) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(LakeError) as caught:
+            lake.list_names(KEY)
+    assert caught.value.retryable is passes
+
+
 @pytest.mark.usefixtures("s3_environment")
 def test_an_endpoint_where_nothing_listens_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     lake = Lake("s3://bucket/prefix")
     began = time.monotonic()
-    with pytest.raises(LakeError, match=r"http://127\.0\.0\.1:9 does not answer\. Check AWS_ENDPOINT_URL"):
+    with pytest.raises(LakeError, match=r"http://127\.0\.0\.1:9 does not answer\. Check AWS_ENDPOINT_URL") as caught:
         lake.write_bytes(lake.uri(KEY, "x.bin"), b"x")
+    assert caught.value.retryable
     assert time.monotonic() - began < 60
 
 
