@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata import part_files
 from laion_assets.metadata.acceptance import CONTRACT, accepted_parts, await_verdict
+from laion_assets.metadata.column_origins import quarantined_origins, taken_over, validated_origins
 from laion_assets.metadata.contract_docs import FOLDER
 from laion_assets.metadata.duplicates import DUPLICATES_SCHEMA, find_duplicates
 from laion_assets.metadata.errors import MetadataError
@@ -22,12 +22,14 @@ from laion_assets.metadata.part_files import WrittenFile
 from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.reading import is_file_of_part, open_published
 from laion_assets.metadata.rulebook import Rulebook, rulebook
-from laion_assets.metadata.schema import CANONICAL_COLUMNS, VALIDATED_SCHEMA
+from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
+from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.metadata.validation import validate
 
-_VERSION = "1"
+_VERSION = "2"
 _OWNERS = ["team:laion-assets"]
+_MEANINGS = {"reasons": "names of the rules for which the row was left out"}
 _QUARANTINE_SCHEMA = {"part": pl.String(), "row": pl.UInt32(), "reasons": pl.List(pl.String())}
 
 
@@ -65,7 +67,7 @@ def metadata_assets(
             kinds={"polars", "parquet"},
             owners=_OWNERS,
             code_version=f"{_VERSION}-{_digest(book, columns)}",
-            metadata={"dagster/column_schema": _column_schema(schema)},
+            metadata={"dagster/column_schema": column_schema(schema, _MEANINGS)},
         )
 
     @dg.multi_asset(
@@ -99,6 +101,7 @@ def metadata_assets(
         partitions_def=parts,
         pool="metadata",
     )
+    @outlasting_outages
     def validated(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         store, part, started = lake.open(), context.partition_key, time.monotonic()
         uris = [store.uri(key.path, f"{part}.parquet") for key in (quarantine_key, profile_key, valid_key)]
@@ -112,13 +115,13 @@ def metadata_assets(
                     raw, part=part, file=raw_uri.rsplit("/", 1)[-1], columns=columns, scratch=valid_path.parent
                 ) as table:
                     profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
-                    published_as = table.mapped.canonical
+                    mapped = table.mapped
                 part_files.write(profile, profile_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
                 if dg.AssetCheckKey(valid_key, CONTRACT) in context.job_def.asset_layer.asset_graph.asset_check_keys:
                     await_verdict(store, dataset, part)
-        except (LakeError, MetadataError) as error:
-            # The sentence says it all: the stack of a damaged file or a full disk leads nowhere.
+        except MetadataError as error:
+            # The sentence says it all: the stack of a damaged file leads nowhere.
             raise dg.Failure(description=str(error), allow_retries=False) from None
         seconds = time.monotonic() - started
         figures = profile.row(0, named=True)
@@ -137,6 +140,7 @@ def metadata_assets(
                 "dagster/partition_row_count": figures["rows_quarantined"],
                 "share_quarantined": figures["rows_quarantined"] / figures["rows_in"],
                 "reasons": _rule_table(figures, book, "quarantine"),
+                "dagster/column_lineage": column_lineage(raw_key, quarantined_origins(mapped, book)),
                 **_file_metadata(uris[0], quarantine_file),
             },
             data_version=dg.DataVersion(quarantine_file.sha256),
@@ -167,7 +171,8 @@ def metadata_assets(
                 "seconds": seconds,
                 "rows_per_second": figures["rows_in"] / seconds,
                 "flags": _rule_table(figures, book, "flag"),
-                "columns": _columns_table(published_as),
+                "columns": _columns_table(mapped.canonical),
+                "dagster/column_lineage": column_lineage(raw_key, validated_origins(mapped, book)),
                 "data_docs": lake.link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
                 **_file_metadata(uris[2], valid_file),
             },
@@ -196,9 +201,10 @@ def duplicate_assets(dataset: str, *, group: str) -> list[dg.AssetsDefinition]:
         kinds={"polars", "parquet"},
         owners=_OWNERS,
         code_version=_VERSION,
-        metadata={"dagster/column_schema": _column_schema(DUPLICATES_SCHEMA)},
+        metadata={"dagster/column_schema": column_schema(DUPLICATES_SCHEMA)},
         pool="metadata",
     )
+    @outlasting_outages
     def duplicate_urls(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         store, started = lake.open(), time.monotonic()
         accepted = accepted_parts(store, dataset)
@@ -219,6 +225,9 @@ def duplicate_assets(dataset: str, *, group: str) -> list[dg.AssetsDefinition]:
                 "extra_pair_rows": counts.extra_pair_rows,
                 "share_of_rows_to_drop": counts.extra_url_rows / max(counts.rows, 1),
                 "seconds": time.monotonic() - started,
+                "dagster/column_lineage": column_lineage(
+                    valid_key, taken_over(name for name in DUPLICATES_SCHEMA if name in VALIDATED_SCHEMA)
+                ),
                 **_file_metadata(uri, written),
             },
             data_version=dg.DataVersion(written.sha256),
@@ -308,18 +317,3 @@ def _nulls_table(figures: dict[str, Any]) -> dg.MetadataValue:
     ]
     columns = [dg.TableColumn("language"), dg.TableColumn("column"), dg.TableColumn("rows", "int")]
     return dg.MetadataValue.table(records, dg.TableSchema([*columns, dg.TableColumn("share null", "float")]))
-
-
-_MEANINGS = {
-    "part": "partition key of the published file",
-    "row": "0-based position in the published file",
-    "flags": "names of the rules that the row breaks",
-    "reasons": "names of the rules for which the row was left out",
-    **{column.name: column.meaning for column in CANONICAL_COLUMNS},
-}
-
-
-def _column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
-    return dg.TableSchema(
-        [dg.TableColumn(name, str(dtype), description=_MEANINGS.get(name)) for name, dtype in schema.items()]
-    )

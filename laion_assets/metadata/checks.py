@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata import check_results
 from laion_assets.metadata.acceptance import CONTRACT, accepted_parts, record_verdict
 from laion_assets.metadata.check_results import CheckFinding
@@ -64,6 +64,7 @@ def metadata_checks(
         can_subset=True,
         pool="metadata",
     )
+    @outlasting_outages
     def check_part(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         store, part = lake.open(), context.partition_key
         profile = store.scan_parquet(store.uri(profile_key.path, f"{part}.parquet")).collect().row(0, named=True)
@@ -96,6 +97,7 @@ def metadata_checks(
         pool="metadata",
         automation_condition=drift_condition,
     )
+    @outlasting_outages
     def part_drift(lake: LakeResource) -> dg.AssetCheckResult:
         store = lake.open()
         accepted = accepted_parts(store, dataset, "metadata_profile")

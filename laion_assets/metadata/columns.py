@@ -42,6 +42,16 @@ class Mapped:
         """Names that rules may look at."""
         return frozenset(self.canonical) | frozenset(self.extras.values())
 
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """Name among the quarantined columns per published column."""
+        taken = {"part", "row", "reasons"}
+        names: dict[str, str] = {}
+        for name in self.schema:
+            names[name] = free_name(name, taken)
+            taken.add(names[name])
+        return names
+
 
 def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None = None, *, where: str) -> Mapped:
     """Find the canonical columns in a published schema.

@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from laion_assets.metadata.hosts import host_of
+
 _WIDTH, _HEIGHT = pl.col("declared_width"), pl.col("declared_height")
 _ASPECT = _WIDTH / _HEIGHT
 _SIZES = frozenset({"declared_width", "declared_height"})
@@ -40,8 +42,6 @@ def has_control_characters(texts: pl.Series) -> pl.Series:
     return marks.set(texts.is_null(), None)
 
 
-_HOST = r"(?i)^https?://(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#@:]+)"
-
 DERIVED: dict[str, tuple[frozenset[str], pl.Expr]] = {
     "short_side": (_SIZES, pl.when(_WIDTH < _HEIGHT).then(_WIDTH).when(_HEIGHT <= _WIDTH).then(_HEIGHT)),
     "long_side": (_SIZES, pl.when(_WIDTH < _HEIGHT).then(_HEIGHT).when(_HEIGHT <= _WIDTH).then(_WIDTH)),
@@ -51,7 +51,7 @@ DERIVED: dict[str, tuple[frozenset[str], pl.Expr]] = {
     "caption_chars": (frozenset({"caption"}), pl.col("caption").str.len_chars()),
     "caption_words": (frozenset({"caption"}), pl.col("caption").str.count_matches(r"\S+")),
     "url_has_control": (frozenset({"url"}), pl.col("url").map_batches(has_control_characters, pl.Boolean())),
-    "url_host": (frozenset({"url"}), pl.col("url").str.extract(_HOST).str.to_lowercase()),
+    "url_host": (frozenset({"url"}), host_of(pl.col("url"))),
 }  # fmt: skip
 """Name, the canonical columns it needs, and how it is computed."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from laion_assets.metadata.hosts import host_counts
 from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
 
 LARGEST_SIDE_PX = 1_000_000
@@ -51,7 +52,7 @@ class Tally:
         if {"declared_width", "declared_height"} <= set(valid.columns):
             counted |= self._sizes(valid)
         if "url" in valid.columns:
-            counted["host_counts"] = _hosts(valid)
+            counted["host_counts"] = host_counts(valid.get_column("url"))
         if "caption" in valid.columns:
             counted["caption_chars_counts"] = self._caption_chars(valid)
         for name in _SCORES:
@@ -133,11 +134,3 @@ def _by_value(frame: pl.DataFrame, value: pl.Expr) -> pl.LazyFrame:
 def _nulls_by_language(valid: pl.DataFrame, columns: Sequence[str]) -> pl.LazyFrame:
     grouped = valid.lazy().group_by("language").agg(_N.alias("rows"), pl.col(columns).null_count().cast(pl.Int64))
     return grouped.unpivot(columns, index=["language", "rows"], variable_name="column", value_name="nulls")
-
-
-def _hosts(valid: pl.DataFrame) -> pl.LazyFrame:
-    """Rows per host. The URL is only cut on rows; port, user and case are seen to once per distinct authority."""
-    authority = pl.col("url").str.split_exact("/", 2).struct.field("field_2")
-    host = pl.col("name").str.extract(r"^(?:[^?#]*@)?(\[[^\]?#]*\]|[^:?#]*)").str.to_lowercase()
-    counted = valid.lazy().select(name=authority).group_by("name").agg(_N)
-    return counted.with_columns(host).group_by("name").agg(pl.col("count").sum())

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from laion_assets.metadata.casting import CanonicalRows, to_canonical
-from laion_assets.metadata.columns import OVERFLOW, Mapped, free_name
+from laion_assets.metadata.columns import OVERFLOW, Mapped
 from laion_assets.metadata.marks import Marks, any_of, looked_at, marks_of, names_of
 from laion_assets.metadata.part_files import PartFile
 from laion_assets.metadata.part_profile import part_profile
@@ -152,14 +152,9 @@ class Judge:
         return rows.select(*named, *extras)
 
     def _quarantined(self, published: pl.DataFrame, numbers: pl.Series, reasons: Marks) -> pl.DataFrame:
-        taken = {"part", "row", "reasons"}
-        names: dict[str, str] = {}
-        for name in published.columns:
-            names[name] = free_name(name, taken)
-            taken.add(names[name])
         return published.select(
             pl.lit(self._part).alias("part"),
             pl.lit(numbers).alias("row"),
             pl.lit(names_of(reasons, published.height)).alias("reasons"),
-            *(pl.col(name).alias(new) for name, new in names.items()),
+            *(pl.col(name).alias(new) for name, new in self._mapped.quarantined.items()),
         )

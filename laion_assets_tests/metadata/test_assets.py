@@ -113,6 +113,13 @@ def _metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
     raise AssertionError(f"{name} was not materialised")
 
 
+def _origins(said: dict[str, Any]) -> dict[str, list[str]]:
+    """Columns of the published file per column that is made of them."""
+    lineage: dg.TableColumnLineage = said["dagster/column_lineage"]
+    assert {dep.asset_key for deps in lineage.deps_by_column.values() for dep in deps} == {_key("raw_metadata")}
+    return {name: [dep.column_name for dep in deps] for name, deps in lineage.deps_by_column.items()}
+
+
 def _records(table: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (what a metadata value holds)
     return [dict(record.data) for record in table.records]
 
@@ -136,7 +143,11 @@ def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
     assert (said["dagster/partition_row_count"], said["rows_in"]) == (501, 502)
     assert said["share_flagged"] == pytest.approx(1 / 501)
     assert said["size_bytes"] == (platform.folder / "validated_metadata" / "part-00000.parquet").stat().st_size
-    assert _metadata(result, "quarantined_metadata")["dagster/partition_row_count"] == 1
+    quarantined = _metadata(result, "quarantined_metadata")
+    assert quarantined["dagster/partition_row_count"] == 1
+    assert _origins(said)["caption"] == ["TEXT"]
+    assert _origins(said)["flags"] == ["HEIGHT", "TEXT", "URL", "WIDTH", "punsafe", "pwatermark", "similarity"]
+    assert _origins(quarantined)["TEXT"] == ["TEXT"]
     profiled = _metadata(result, "metadata_profile")
     assert profiled["rules_not_applicable"] == "shifted_license, too_many_fields"
     assert {"name": "h0.example", "rows": 72, "share": 72 / 501} in _records(profiled["hosts"])
