@@ -7,10 +7,12 @@ import dagster as dg
 import polars as pl
 
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata.acceptance import accepted_parts
+from laion_assets.metadata.table_assets import column_lineage, column_schema
+from laion_assets.probes.column_origins import PROBE_ORIGINS, sample_origins
 from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
-from laion_assets.probes.health import diagnose
+from laion_assets.probes.health import diagnose_run
 from laion_assets.probes.probe import probe_sample
 from laion_assets.probes.progress import Progress
 from laion_assets.probes.sample import SAMPLE_SCHEMA, Sample, draw_sample
@@ -22,6 +24,8 @@ from laion_assets.web.outcome import Outcome
 from laion_assets.web.resource import WebResource
 
 OWNERS = ["team:laion-assets"]
+TROUBLE = "trouble"
+"""The metadata of probes that were not healthy which says why, in a few words."""
 
 
 def probe_assets(
@@ -69,7 +73,7 @@ def _dimension_sample(
         owners=OWNERS,
         code_version="1",
         pool="metadata",
-        metadata={"dagster/column_schema": column_schema(SAMPLE_SCHEMA)},
+        metadata={"dagster/column_schema": column_schema(SAMPLE_SCHEMA, COLUMN_MEANINGS)},
         check_specs=[
             dg.AssetCheckSpec(
                 "coverage",
@@ -78,6 +82,7 @@ def _dimension_sample(
             )
         ],
     )
+    @outlasting_outages
     def dimension_sample(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store = lake.open()
         parts = {
@@ -97,6 +102,7 @@ def _dimension_sample(
                 "seed": spec.seed,
                 "bytes": size_bytes,
                 "parts": table_of(coverage_records(drawn.coverage)),
+                "dagster/column_lineage": column_lineage(validated, sample_origins(spec)),
                 "dagster/uri": uri,
             },
             data_version=_content_version(store, uri),
@@ -142,7 +148,7 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
         owners=OWNERS,
         code_version="1",
         pool="web",
-        metadata={"dagster/column_schema": column_schema({**SAMPLE_SCHEMA, **PROBE_SCHEMA})},
+        metadata={"dagster/column_schema": column_schema({**SAMPLE_SCHEMA, **PROBE_SCHEMA}, COLUMN_MEANINGS)},
         check_specs=[
             dg.AssetCheckSpec(
                 "probing_was_healthy",
@@ -152,6 +158,7 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
             )
         ],
     )
+    @outlasting_outages
     def dimension_probes(
         context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -164,9 +171,9 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
 
         run = probe_sample(rows, web=web.spec(), spec=spec, store=kept, on_progress=tell)
         probes = run.frame.select([*SAMPLE_SCHEMA, *PROBE_SCHEMA])
-        health = diagnose(probes)
+        health, doubtful = diagnose_run(probes, afresh=run.afresh)
         if not health.is_healthy:
-            kept.forget(health.doubtful_urls(probes))
+            kept.forget(doubtful)
         uri = opened.uri(key.path, "dimension_probes.parquet")
         size_bytes = opened.write_parquet(uri, probes)
         return dg.MaterializeResult(
@@ -180,7 +187,9 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
                 "requests_per_url": run.requests / run.asked if run.asked else 0.0,
                 "seconds": run.seconds,
                 **_shares(probes, minimum_side_px),
+                **({} if health.is_healthy else {TROUBLE: health.sick[0].finding}),
                 "outcomes": table_of(outcome_records(probes)),
+                "dagster/column_lineage": column_lineage(sample, PROBE_ORIGINS),
                 "dagster/uri": uri,
             },
             data_version=_content_version(opened, uri),
@@ -199,13 +208,6 @@ def _dimension_probes(dataset: str, spec: ProbeSpec, *, minimum_side_px: int, gr
         )
 
     return dimension_probes
-
-
-def column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
-    """A polars schema as the UI shows it."""
-    return dg.TableSchema(
-        [dg.TableColumn(name, str(dtype), COLUMN_MEANINGS.get(name)) for name, dtype in schema.items()]
-    )
 
 
 def table_of(records: Sequence[Record]) -> dg.TableMetadataValue:

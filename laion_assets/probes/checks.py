@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.probes.anomaly import DECLARED_MATCHES, AnomalyKind, classify, decompose
 from laion_assets.probes.assets import table_of
 from laion_assets.probes.contract import check_contract
-from laion_assets.probes.describe import contract_records, example_records, kind_records
+from laion_assets.probes.describe import breach_records, contract_records, example_records, kind_records
 from laion_assets.probes.verdict import anomaly_sentence, match_sentence, match_shares
 
 
@@ -45,6 +45,7 @@ def probe_checks(
         ],
         can_subset=True,
     )
+    @outlasting_outages
     def dimension_probes_checks(
         context: dg.AssetCheckExecutionContext, lake: LakeResource
     ) -> Iterator[dg.AssetCheckResult]:
@@ -95,10 +96,11 @@ def probe_checks(
                     f"{len(lines)} expectations met by all {probes.height:,} rows."
                     if not broken
                     else "; ".join(f"{line.expectation}: {line.unexpected:,} rows do not" for line in broken)
-                    + ". This is a fault of this program: report it with these rows."
+                    + ". This is a fault of this program: report it with the rows under examples."
                 ),
                 metadata={
                     "expectations": table_of(contract_records(lines)),
+                    "examples": table_of(breach_records(probes, lines)),
                 },
             )
 

@@ -13,6 +13,8 @@ from laion_assets.metadata.gx_engine import run_suite
 from laion_assets.probes.header import FORMATS
 from laion_assets.web.outcome import Outcome
 
+_EXAMPLES = 5
+
 
 @dataclass(frozen=True)
 class ContractLine:
@@ -21,6 +23,8 @@ class ContractLine:
     expectation: str
     rows: int
     unexpected: int
+    examples: tuple[int, ...] = ()
+    """0-based positions of the first rows that broke it, five at most."""
 
     @property
     def is_met(self) -> bool:
@@ -29,12 +33,17 @@ class ContractLine:
 
 
 def check_contract(probes: pl.DataFrame) -> list[ContractLine]:
-    """Hold the rows of ``dimension_probes`` against the contract, one line per expectation."""
+    """Hold the rows of ``dimension_probes`` against the contract, one line per expectation.
+
+    Args:
+        probes: Has ``part``, ``row``, ``url`` and the columns of ``PROBE_SCHEMA``.
+    """
     outcome = run_suite(
         _as_pandas(probes),
         _expectations(),
         suite_name="dimension_probes",
         table_name="dimension_probes",
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES},
     )
     return [_line(result.to_json_dict(), rows=probes.height) for result in outcome.results]
 
@@ -101,4 +110,5 @@ def _line(result: dict[str, Any], *, rows: int) -> ContractLine:
     unexpected = found.get("unexpected_count")
     if unexpected is None:
         unexpected = 0 if result["success"] else rows
-    return ContractLine(f"{column}: {name}{f' ({bounds})' if bounds else ''}", rows, int(unexpected))
+    examples = tuple(found.get("partial_unexpected_index_list") or ())
+    return ContractLine(f"{column}: {name}{f' ({bounds})' if bounds else ''}", rows, int(unexpected), examples)

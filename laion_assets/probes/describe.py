@@ -12,6 +12,7 @@ from laion_assets.probes.anomaly import AnomalyKind, KindShare
 from laion_assets.probes.contract import ContractLine
 from laion_assets.probes.health import Health
 from laion_assets.probes.sample import PartCoverage
+from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.web.outcome import Outcome
 
 Record = dict[str, str | int | float | bool]
@@ -121,4 +122,17 @@ def contract_records(lines: Iterable[ContractLine]) -> list[Record]:
     return [
         {"expectation": line.expectation, "rows": line.rows, "unexpected": line.unexpected, "met": line.is_met}
         for line in lines
+    ]
+
+
+def breach_records(probes: pl.DataFrame, lines: Iterable[ContractLine]) -> list[Record]:
+    """A few rows that did not meet an expectation, whole, beside the expectation that they broke."""
+    shown = probes.select("part", "row", "url", *PROBE_SCHEMA)
+    return [
+        {
+            "expectation": line.expectation,
+            **{name: "null" if value is None else harmless(str(value)) for name, value in row.items()},
+        }
+        for line in lines
+        for row in shown[list(line.examples)].iter_rows(named=True)
     ]

@@ -106,7 +106,7 @@ def read_header(prefix: bytes, *, complete: bool) -> Answer:
 _MAGIC_BYTES = 32
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
-_GENERIC_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"mif3", b"miaf"})
+_ANY_CODEC_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"mif3", b"miaf"})
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -183,9 +183,9 @@ def _format_of_brand(prefix: bytes) -> str | None:
     brands = heif.brands_of(prefix)
     if major in _AVIF_BRANDS or (major not in _HEIF_BRANDS and brands & _AVIF_BRANDS):
         return "avif"
-    if major in _GENERIC_BRANDS or brands & _HEIF_BRANDS:
+    if brands & (_HEIF_BRANDS | _ANY_CODEC_BRANDS):
         return "heif"
-    return None
+    return "raw" if major == b"crx " else None
 
 
 def _what_else(prefix: bytes) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from laion_assets.metadata.hosts import host_of
 from laion_assets.probes.share import Share, share
 from laion_assets.web.outcome import Fault, Outcome
 
@@ -120,6 +121,8 @@ _ANSWERED = frozenset(
 _NEVER_ASKED = frozenset({Outcome.INVALID_URL, Outcome.BLOCKED_ADDRESS})
 # Of so few hosts a share says little: the interval of 1 of 1 begins at 21 %, above what link rot explains of most.
 FEW_HOSTS = 5
+# One shop that refuses us and has several hosts must not stand for all that is asked in a run.
+HOSTS_WORTH_A_JUDGEMENT = 30
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,14 @@ class Diagnosis:
         """Whether even the low end of the interval is more than link rot explains."""
         return self.share.low > self.sickness.limit
 
+    @property
+    def finding(self) -> str:
+        """What was found, in a few words."""
+        return self.sickness.finding.format(hosts=f"{self.hosts:,} of {self.out_of:,}")
+
     def __str__(self) -> str:
-        finding = self.sickness.finding.format(hosts=f"{self.hosts:,} of {self.out_of:,}")
         return (
-            f"{finding} ({self.share.estimate:.1%}; link rot explains up to {self.sickness.limit:.0%}). "
+            f"{self.finding} ({self.share.estimate:.1%}; link rot explains up to {self.sickness.limit:.0%}). "
             f"{self.sickness.next_step}"
         )
 
@@ -196,7 +203,7 @@ def diagnose(probes: pl.DataFrame) -> Health:
         probes: Has ``url`` and ``outcome``.
     """
     judged = probes.select("url", "outcome").unique("url").filter(~pl.col("outcome").is_in(_words(_NEVER_ASKED)))
-    judged = judged.with_columns(host=host_of(pl.col("url")))
+    judged = judged.with_columns(host=host_or_url(pl.col("url")))
     # A host is suspended for what its first probes ended with: only they say what is wrong with it.
     asked = judged.filter(pl.col("outcome") != Outcome.HOST_SUSPENDED.value)
     hosts = asked.group_by("host").agg(
@@ -216,10 +223,32 @@ def diagnose(probes: pl.DataFrame) -> Health:
     return Health(judged.height, judged["host"].n_unique(), tuple(diagnoses))
 
 
-def host_of(url: pl.Expr) -> pl.Expr:
-    """The host name in a URL, in lower case; the whole URL where there is none."""
-    host = url.str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/:?#]*)").str.to_lowercase()
-    return pl.when(host.is_null() | (host == "")).then(url).otherwise(host)
+def diagnose_run(probes: pl.DataFrame, *, afresh: pl.Series) -> tuple[Health, pl.Series]:
+    """Judge all that a run has to say, and for itself what it asked.
+
+    What ails probing strikes only what is asked now, and would drown among thousands of results that were kept.
+
+    Args:
+        probes: Has ``url`` and ``outcome``.
+        afresh: The URLs that were asked, without those asked again because they failed: most of these fail again, for
+            reasons of their own.
+
+    Returns:
+        The health of the whole or, if that is sound, of what was asked; and the URLs whose outcome must not be believed
+        by the next run. Of what was asked these are all, so that the next run is judged by as many.
+    """
+    whole = diagnose(probes)
+    if whole.is_healthy:
+        asked = probes.filter(pl.col("url").is_in(afresh.implode()))
+        health = diagnose(asked)
+        if health.hosts >= HOSTS_WORTH_A_JUDGEMENT and not health.is_healthy:
+            return health, asked.get_column("url")
+    return whole, whole.doubtful_urls(probes)
+
+
+def host_or_url(url: pl.Expr) -> pl.Expr:
+    """The host of a URL; the whole URL where it leads nowhere."""
+    return pl.coalesce(host_of(url), url)
 
 
 def _words(outcomes: frozenset[Outcome]) -> list[str]:

@@ -5,9 +5,14 @@ import datetime as dt
 import dagster as dg
 
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
+from laion_assets.metadata.table_assets import column_lineage, column_schema
+from laion_assets.probes.column_origins import PROBE_ORIGINS
+from laion_assets.probes.describe import COLUMN_MEANINGS
 from laion_assets.probes.health import diagnose
 from laion_assets.probes.panel import PanelSpec, PanelVerdict, PanelWeek, judge_week, read_week
+from laion_assets.probes.sample import SAMPLE_SCHEMA
+from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.web.resource import WebResource
 
@@ -41,6 +46,7 @@ def link_health(
         owners=["team:laion-assets"],
         code_version="1",
         pool="web",
+        metadata={"dagster/column_schema": column_schema({**SAMPLE_SCHEMA, **PROBE_SCHEMA}, COLUMN_MEANINGS)},
         check_specs=[
             dg.AssetCheckSpec(
                 CHECK,
@@ -51,6 +57,7 @@ def link_health(
             )
         ],
     )
+    @outlasting_outages
     def week_of_links(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
         from laion_assets.probes.probe import probe_panel
         from laion_assets.probes.store import ProbeStore
@@ -90,6 +97,7 @@ def link_health(
                 "not_asked": now.not_asked,
                 "seconds": run.seconds,
                 "dagster/partition_row_count": run.frame.height,
+                "dagster/column_lineage": column_lineage(sample, PROBE_ORIGINS),
                 "dagster/uri": uri,
             },
             check_results=[

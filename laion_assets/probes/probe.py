@@ -32,6 +32,8 @@ class ProbeRun:
     """The rows that were given, with the columns of ``PROBE_SCHEMA`` added."""
     asked: int
     """Distinct URLs asked in this run."""
+    afresh: pl.Series
+    """Those of them that are not asked again because they failed."""
     reused: int
     """Distinct URLs whose results were there already."""
     seconds: float
@@ -61,11 +63,13 @@ def probe_sample(
         on_progress: Called every few seconds, and once at the end.
         now: What ages are counted from; the time it is, unless a test says otherwise.
     """
-    known = store.newest().filter(_is_fresh(spec, now or datetime.now(timezone.utc)))
     urls = sample["url"].unique()
-    reused = known.join(urls.to_frame("url"), on="url", how="semi")
+    known = store.newest().join(urls.to_frame("url"), on="url", how="semi")
+    reused = known.filter(_is_fresh(spec, now or datetime.now(timezone.utc)))
     asked = urls.filter(~urls.is_in(reused["url"].implode()))
-    return _run(sample, asked, reused, web=web, spec=spec, store=store, on_progress=on_progress)
+    failed = known.filter(_may_pass())
+    afresh = asked.filter(~asked.is_in(failed["url"].implode()))
+    return _run(sample, asked, reused, afresh=afresh, web=web, spec=spec, store=store, on_progress=on_progress)
 
 
 def probe_panel(
@@ -93,8 +97,8 @@ def probe_panel(
         on_progress: Called every few seconds, and once at the end.
     """
     panel = first_rows(sample, rows=rows, seed=seed)
-    nothing = store.empty()
-    return _run(panel, panel["url"].unique(), nothing, web=web, spec=spec, store=store, on_progress=on_progress)
+    urls = panel["url"].unique()
+    return _run(panel, urls, store.empty(), afresh=urls, web=web, spec=spec, store=store, on_progress=on_progress)
 
 
 def first_rows(sample: pl.DataFrame, *, rows: int, seed: int) -> pl.DataFrame:
@@ -111,12 +115,15 @@ def first_rows(sample: pl.DataFrame, *, rows: int, seed: int) -> pl.DataFrame:
 
 def _is_fresh(spec: ProbeSpec, now: datetime) -> pl.Expr:
     """Whether a kept result still counts: for how long depends on what could have changed since."""
-    retryable = [outcome.value for outcome in Outcome if outcome.retryable]
     ours = [outcome.value for outcome in Outcome if outcome.fault is Fault.US]
     days = (pl.lit(now) - pl.col("probed_at")).dt.total_seconds(fractional=True) / 86_400
-    passing = pl.col("outcome").is_in(retryable)
-    limit = pl.when(passing).then(spec.retry_age_days).otherwise(spec.max_age_days)
+    limit = pl.when(_may_pass()).then(spec.retry_age_days).otherwise(spec.max_age_days)
     return (days < limit) & ~pl.col("outcome").is_in(ours)
+
+
+def _may_pass() -> pl.Expr:
+    """Whether a kept result may be another the next time."""
+    return pl.col("outcome").is_in([outcome.value for outcome in Outcome if outcome.retryable])
 
 
 class _Clock:
@@ -156,6 +163,7 @@ def _run(
     urls: pl.Series,
     reused: pl.DataFrame,
     *,
+    afresh: pl.Series,
     web: WebSpec,
     spec: ProbeSpec,
     store: ProbeStore,
@@ -175,6 +183,7 @@ def _run(
     return ProbeRun(
         frame=rows.join(results, on="url", how="left", maintain_order="left", validate="m:1"),
         asked=len(urls),
+        afresh=afresh,
         reused=reused.height,
         seconds=seconds,
         bytes_read=int(learned["bytes_read"].sum()),

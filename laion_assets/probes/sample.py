@@ -240,12 +240,16 @@ class Selection:
 # --- strata -----------------------------------------------------------------------------------------------------------
 
 
+STRATUM_OF: Mapping[StratumKey, pl.Expr] = {
+    "language": pl.col("language"),
+    "size_class": short_side_bucket(pl.col("declared_width"), pl.col("declared_height"), edges_px=DEFAULT_EDGES_PX),
+}
+"""How the stratum of a valid row is computed, for each of the keys that strata can have."""
+
+
 def _stratum_column(part: pl.LazyFrame, keys: Iterable[StratumKey]) -> pl.LazyFrame:
-    of_key = {
-        "language": pl.col("language"),
-        "size_class": short_side_bucket(pl.col("declared_width"), pl.col("declared_height"), edges_px=DEFAULT_EDGES_PX),
-    }
-    return part.with_columns(stratum=pl.concat_str([of_key[key].fill_null("unknown") for key in keys], separator="/"))
+    named = [STRATUM_OF[key].fill_null("unknown") for key in keys]
+    return part.with_columns(stratum=pl.concat_str(named, separator="/"))
 
 
 def allocate(sizes: Mapping[str, int], size: int, shares: Mapping[str, float]) -> dict[str, int]:

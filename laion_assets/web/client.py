@@ -293,6 +293,7 @@ class GuardedClient:
         """Take turns until there is none to take."""
         schedule, on_the_way, worker = self._schedule, self._on_the_way, asyncio.current_task()
         while True:
+            sent_before = journey.requests
             try:
                 if not journey.done:
                     journey.task = worker
@@ -301,6 +302,9 @@ class GuardedClient:
             finally:
                 on_the_way.discard(journey)
                 journey.task = None
+                further = journey.requests - sent_before - 1
+                if further > 0:
+                    schedule.spend(lane, self._loop.time(), requests=further)
                 schedule.give_back(lane)
             turn = None if self._is_full else schedule.take(self._loop.time())
             if turn is None:

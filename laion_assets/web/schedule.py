@@ -60,11 +60,10 @@ class Gate:
         """When the next request may start, as far as the rate is concerned."""
         return self._next - self._burst_s
 
-    def enter(self, now: float, *, spend: bool) -> None:
-        """Take a place, and spend one start of the rate if a request will really be sent."""
-        self.active += 1
-        if spend and self._interval_s:
-            self._next = max(self._next, now) + self._interval_s
+    def spend(self, now: float, requests: int) -> None:
+        """Count requests against the rate; it may run into debt, which those who come later wait for."""
+        if self._interval_s:
+            self._next = max(self._next, now) + requests * self._interval_s
 
 
 # Where a lane is: nowhere (no jobs), in the ready queue, waiting for one of its own requests to end, in its domain's
@@ -142,16 +141,20 @@ class Schedule(Generic[Job]):
         heapq.heappush(self._later, (when, next(self._order), host, unlimited_rate, job))
 
     def take(self, now: float) -> tuple[Job, Lane] | None:
-        """The next job that may start now; its lane counts it as under way until ``give_back``."""
+        """The next job that may start now; its lane counts it as under way until ``give_back``.
+
+        One request of it is spent; what else it sends is to be told by ``spend``.
+        """
         self._wake(now)
         ready = self._ready
         while ready:
             lane = ready.popleft()
             if self._must_wait(lane, now):
                 continue
-            asked = now >= lane.suspended_until
-            lane.gate.enter(now, spend=asked)
-            lane.domain.enter(now, spend=asked)
+            lane.gate.active += 1
+            lane.domain.active += 1
+            if now >= lane.suspended_until:
+                self.spend(lane, now, requests=1)
             job: Job = lane.jobs.popleft()  # type: ignore[assignment]
             if lane.jobs:
                 ready.append(lane)
@@ -159,6 +162,11 @@ class Schedule(Generic[Job]):
                 lane.place = IDLE
             return job, lane
         return None
+
+    def spend(self, lane: Lane, now: float, *, requests: int) -> None:
+        """Count requests to this host against its rate and its domain's. Who comes next waits longer for them."""
+        lane.gate.spend(now, requests)
+        lane.domain.spend(now, requests)
 
     def give_back(self, lane: Lane) -> None:
         """A request of this lane ended."""

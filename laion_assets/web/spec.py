@@ -66,7 +66,7 @@ class WebSpec(BaseModel):
     host_requests_per_s: float | None = Field(
         default=20.0,
         gt=0,
-        description="Tries started per second on one host, redirects to it included and further ranges of a file not; "
+        description="Requests per second to one host, redirects to it and further ranges of a file included; "
         "none means no limit. "
         "Addresses in allow_networks are asked as fast as they answer.",
     )

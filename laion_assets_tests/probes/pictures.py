@@ -431,6 +431,8 @@ MAKERS: dict[str, Maker] = {
     "bmp": lambda: saved(painted(61, 47), "BMP"),
     "bmp palette": lambda: saved(painted(61, 47, "P"), "BMP"),
     "bmp top down": lambda: bmp(61, 47, top_down=True),
+    "bmp of pixels that begin in its header": lambda: bmp(61, 47)[:10] + b"\x12" + bmp(61, 47)[11:-36],
+    "bmp that does not say where its pixels are": lambda: bmp(61, 47)[:10] + b"\0" + bmp(61, 47)[11:],
     "bmp os/2 1": lambda: bmp(61, 47, header=12),
     **{f"bmp header of {size}": (lambda size=size: bmp(61, 47, header=size)) for size in (52, 56, 64, 108, 124)},  # type: ignore[misc]
     "bmp 16 bit": lambda: bmp_packed(61, 47, 16, (0xF800, 0x7E0, 0x1F)),

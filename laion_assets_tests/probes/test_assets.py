@@ -11,6 +11,8 @@ from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
+from laion_assets.probes.column_origins import sample_origins
+from laion_assets.probes.health import host_or_url
 from laion_assets.probes.sample import SAMPLE_SCHEMA
 from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
@@ -75,6 +77,21 @@ def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, o
     return {name: value.value for name, value in found.items()}
 
 
+def origins(told: dict[str, object]) -> dict[str, set[tuple[str, str]]]:
+    """Asset and column that each column is made of."""
+    lineage = told["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    return {
+        name: {(dep.asset_key.path[-1], dep.column_name) for dep in deps}
+        for name, deps in lineage.deps_by_column.items()
+    }
+
+
+def test_the_weight_of_rows_drawn_in_strata_comes_from_what_makes_the_strata() -> None:
+    found = sample_origins(SampleSpec(strata=("language", "size_class")))
+    assert found["weight"] == {"language", "declared_width", "declared_height"}
+
+
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
@@ -91,8 +108,12 @@ def test_the_chain_samples_probes_and_checks(world: World) -> None:
 
     told = metadata(result, SAMPLE_KEY)
     assert (told["dagster/row_count"], told["parts_covered"], told["seed"]) == (400, 2, 0)
+    assert origins(told)["caption"] == {("validated_metadata", "caption")}
+    assert "weight" not in origins(told)
     told = metadata(result, dg.AssetKey(PROBES_KEY))
     assert (told["urls_asked"], told["urls_reused"], told["dagster/row_count"]) == (400, 0, 400)
+    assert set(origins(told)) == set(probes.columns)
+    assert origins(told)["true_width"] == {("dimension_sample", "url")}
     assert told["ok_share"] == pytest.approx((probes["outcome"] == "ok").mean())
 
     found = checks(result)
@@ -188,6 +209,20 @@ def test_a_drowned_resolver_stops_what_is_downstream_and_is_not_believed_later(w
     assert metadata(healthy, dg.AssetKey(PROBES_KEY))["urls_asked"] == 60
     assert checks(healthy)["probing_was_healthy"].passed
     assert "laion_hr__downstream" in {event.step_key for event in healthy.get_step_success_events()}
+
+    # The resolver drowns again when most is known already, and of every host but one URL is not.
+    kept = ProbeStore(world.lake, PROBES_KEY)
+    parts = [world.lake.uri(["laion_hr", "validated_metadata"], f"part-0000{part}.parquet") for part in (0, 1)]
+    rows = world.lake.scan_parquet(parts).with_columns(host=host_or_url(pl.col("url"))).collect()
+    unknown = rows.filter((pl.len() > 2).over("host")).join(kept.newest(), on="url", how="anti")
+    unknown = unknown.unique("host", keep="first", maintain_order=True)
+    known = rows.join(unknown, on="url", how="anti").select("url")
+    kept.append(known.join(kept.newest().filter(pl.col("outcome") == "ok").head(1).drop("url"), how="cross"))
+    result = world.materialise(size=rows.height, nameservers=["127.0.0.1:9"], dns_s=0.2, attempts=1)
+    found = checks(result)["probing_was_healthy"]
+    assert not found.passed
+    assert found.metadata["probes"].value == unknown.height >= 30
+    assert kept.newest().join(unknown, on="url", how="semi").is_empty()
 
 
 def test_no_materialised_part_makes_an_empty_sample_that_says_so(world: World) -> None:

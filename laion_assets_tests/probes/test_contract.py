@@ -3,9 +3,14 @@
 from datetime import datetime, timezone
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
+from laion_assets.lake.lake import Lake
+from laion_assets.lake.resource import LakeResource
+from laion_assets.probes.checks import probe_checks
 from laion_assets.probes.contract import ContractLine, check_contract
+from laion_assets.probes.sample import SAMPLE_SCHEMA
 from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets_tests.probes.conftest import Round
 
@@ -54,6 +59,9 @@ def test_rows_that_contradict_themselves_are_found() -> None:
     found = broken(OK, *rows, GONE)
     assert {name: line.unexpected for name, line in found.items()} == dict.fromkeys(changes, 1)
     assert {line.rows for line in found.values()} == {len(rows) + 2}
+    assert {name: line.examples for name, line in found.items()} == {
+        name: (1 + number,) for number, name in enumerate(changes)
+    }
 
 
 def test_a_size_without_success_and_success_without_a_size_are_found() -> None:
@@ -66,3 +74,26 @@ def test_a_size_without_success_and_success_without_a_size_are_found() -> None:
 def test_a_failure_without_a_reason_and_a_row_twice_are_found() -> None:
     assert broken(OK, {**GONE, "error": None})["failure_has_reason: be in set"].unexpected == 1
     assert broken(OK, OK)["row_name: be unique"].unexpected == 2
+
+
+def test_the_check_shows_a_few_of_the_very_rows_that_broke_an_expectation(lake: Lake) -> None:
+    twins = [{**OK, "row": 7, "url": f"http://host.example/<b>\n{n}.jpg"} for n in range(6)]
+    rows = [OK, *twins, {**GONE, "error": None}, {**GONE, "row": 2}]
+    frame = pl.DataFrame(rows, schema={**SAMPLE_SCHEMA, **PROBE_SCHEMA}).with_columns(weight=pl.lit(1.0))
+    for asset in ("dimension_probes", "dimension_sample"):
+        lake.write_parquet(lake.uri(["toy", asset], f"{asset}.parquet"), frame)
+    key = dg.AssetCheckKey(dg.AssetKey(["toy", "dimension_probes"]), "probe_contract")
+    result = dg.materialize(
+        probe_checks("toy", minimum_side_px=1024),
+        resources={"lake": LakeResource(base_uri=lake.base_uri)},
+        selection=dg.AssetSelection.checks(key),
+    )
+    [check] = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert str(check.description).endswith("report it with the rows under examples.")
+    shown = [record.data for record in check.metadata["examples"].value.records]  # type: ignore[union-attr]
+    assert [(one["expectation"], one["row"], one["outcome"], one["error"]) for one in shown] == [
+        *[("row_name: be unique", "7", "ok", "null")] * 5,
+        ("failure_has_reason: be in set", "1", "not_found", "null"),
+    ]
+    assert shown[1]["url"] == r"http://host.example/<b>\n1.jpg"

@@ -1,13 +1,15 @@
 """The size read from a header equals the size the decoder gives, or there is none."""
 
+import io
 import struct
 import zlib
 
 import pytest
+from PIL import Image
 
 from laion_assets.probes.header import Header, NeedMore, NotAnImage, Unknown, read_header
 from laion_assets_tests.probes import pictures
-from laion_assets_tests.probes.pictures import MAKERS, decoded_size, exif, made, painted, png_chunk, saved
+from laion_assets_tests.probes.pictures import MAKERS, box, decoded_size, exif, made, painted, png_chunk, saved
 
 # What no prefix can tell for certain, or what decoders disagree about.
 UNKNOWN = {
@@ -50,15 +52,15 @@ UNDECODED = {"tiff big, big endian": (61, 47)}
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_size_is_the_one_the_decoder_gives(name: str) -> None:
     content = made(name)
-    answer, _ = settled(content)
-    if name in UNKNOWN:
-        assert isinstance(answer, Unknown)
-        assert answer.format == name.split(maxsplit=1)[0]
-        return
-    assert isinstance(answer, Header)
-    assert (answer.width, answer.height) == (decoded_size(content) or UNDECODED[name])
     kind = name.split(maxsplit=1)[0]
-    assert answer.format == ("jpeg" if kind == "mpo" else kind)
+    for answer in (settled(content)[0], read_header(content, complete=True)):
+        if name in UNKNOWN:
+            assert isinstance(answer, Unknown)
+            assert answer.format == kind
+            continue
+        assert isinstance(answer, Header)
+        assert (answer.width, answer.height) == (decoded_size(content) or UNDECODED[name])
+        assert answer.format == ("jpeg" if kind == "mpo" else kind)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -112,8 +114,24 @@ def test_the_orientation_is_told_and_does_not_turn_the_size(format_: str, orient
     assert answer.exif_orientation == orientation
 
 
+def exif_of(type_: int, value: bytes, *, order: str = ">") -> bytes:
+    """An EXIF block whose orientation is of any type."""
+    mark = b"MM" if order == ">" else b"II"
+    return b"Exif\0\0" + mark + struct.pack(order + "HIHHHI", 42, 8, 1, 0x0112, type_, 1) + value + bytes(4)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(("type_", "form"), [(3, "Hxx"), (4, "I"), (9, "i")])
+def test_the_orientation_may_be_any_whole_number(order: str, type_: int, form: str) -> None:
+    content = saved(painted(61, 47), "JPEG", exif=exif_of(type_, struct.pack(order + form, 6), order=order))
+    assert read_header(content, complete=True) == Header(61, 47, "jpeg", 6)
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.getexif()[0x0112] == 6
+
+
 def test_an_absent_or_senseless_orientation_is_not_told() -> None:
-    for block in (exif(), exif(9), b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0XX\0*\0\0\0\x08"):
+    blocks = [exif(), exif(9), b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0XX\0*\0\0\0\x08"]
+    for block in (*blocks, exif_of(9, b"\xff\xff\xff\xff"), exif_of(5, b"\0\0\0\6")):
         answer = read_header(saved(painted(61, 47), "JPEG", exif=block), complete=True)
         assert isinstance(answer, Header)
         assert answer.exif_orientation is None
@@ -184,6 +202,18 @@ def tiff(*entries: tuple[int, int, int, int], directory: int = 8) -> bytes:
     return struct.pack("<2sHIH", b"II", 42, directory, len(entries)) + table + bytes(4)
 
 
+def heif(brand: bytes, kind: bytes, width: int, height: int) -> bytes:
+    """The directory of a picture in whatever codec its brand and its item's kind name."""
+    item = box(b"infe", b"\2\0\0\0\0\1\0\0" + kind + b"\0")
+    size = box(b"ipco", box(b"ispe", bytes(4) + struct.pack(">II", width, height)))
+    boxes = (
+        box(b"pitm", bytes(4) + b"\0\1")
+        + box(b"iinf", bytes(4) + b"\0\1" + item)
+        + box(b"iprp", size + box(b"ipma", bytes(4) + b"\0\0\0\1\0\1\1\1"))
+    )
+    return box(b"ftyp", brand + bytes(4) + b"mif1" + brand) + box(b"meta", bytes(4) + boxes)
+
+
 SIZED = ((256, 3, 1, 61), (257, 3, 1, 47))
 
 
@@ -238,6 +268,9 @@ SIZED = ((256, 3, 1, 61), (257, 3, 1, 47))
         ("big tiff of an unknown kind", struct.pack("<2sHHHQ", b"II", 43, 4, 0, 16) + bytes(40)),
         ("avif without directory", b"\0\0\0\x14ftypavif\0\0\0\0mif1" + b"\0\0\0\x0cmeta\0\0\0\0" + bytes(8)),
         ("box that sticks out", b"\0\0\0\x14ftypavif\0\0\0\0mif1" + b"\0\0\0\x14meta\0\0\0\0\0\0\0\xffpitm"),
+        ("heif of JPEG 2000", heif(b"j2ki", b"j2k1", 61, 47)),
+        ("heif of H.264", heif(b"avci", b"avc1", 61, 47)),
+        ("camera's raw file in boxes", box(b"ftyp", b"crx \0\0\0\1crx isom")),
         ("photoshop file", b"8BPS\0\1" + bytes(6) + struct.pack(">HII", 3, 47, 61) + bytes(40)),
         ("icon", b"\0\0\1\0\1\0\x20\x20" + bytes(40)),
         ("netpbm", b"P6\n61 47\n255\n" + bytes(40)),
@@ -261,6 +294,7 @@ def test_the_same_headers_are_believed_without_the_defect() -> None:
         bmp(61, -47),
         tiff(*SIZED),
         tiff((254, 4, 1, 0), *SIZED),
+        heif(b"heic", b"hvc1", 61, 47),
     ):
         answer = read_header(content + bytes(64), complete=False)
         assert isinstance(answer, Header)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from laion_assets.probes.health import SICKNESSES, diagnose, host_of
+from laion_assets.probes.health import SICKNESSES, diagnose, diagnose_run, host_or_url
 from laion_assets.web.outcome import Fault, Outcome
 
 # Outcomes per 1,000 URLs as one LAION shard showed them in 2023 (DESIGN), and the same three years on, at 1 % a month.
@@ -146,6 +146,35 @@ def test_what_only_we_can_have_done_is_sick_though_a_host_gave_images(outcome: s
     assert outcome in {doubtful.value for doubtful in health.doubtful_outcomes}
 
 
+def asked_now(dead: int, fine: int) -> pl.DataFrame:
+    words = ["timed_out"] * dead + ["ok"] * fine
+    urls = [f"http://new-{number}.example/a.jpg" for number in range(len(words))]
+    return pl.DataFrame({"url": urls, "outcome": words})
+
+
+def test_what_is_asked_now_does_not_drown_among_what_was_kept() -> None:
+    kept, now = round_of(LINK_ROT_2023), asked_now(60, 40)
+    assert diagnose(pl.concat([kept, now])).is_healthy
+    health, doubtful = diagnose_run(pl.concat([kept, now]), afresh=now["url"])
+    assert [(found.sickness.name, found.hosts, found.out_of) for found in health.sick] == [("dead network", 60, 100)]
+    # The sound ones too: the others alone would be judged by those that are dead indeed.
+    assert sorted(doubtful) == sorted(now["url"])
+
+
+@pytest.mark.parametrize("now", [asked_now(29, 0), asked_now(10, 90)])
+def test_few_hosts_or_sound_ones_asked_now_leave_the_judgement_to_the_whole(now: pl.DataFrame) -> None:
+    probes = pl.concat([round_of(LINK_ROT_2023), now])
+    health, doubtful = diagnose_run(probes, afresh=now["url"])
+    assert (health.is_healthy, health.probes, doubtful.len()) == (True, probes.height, 0)
+
+
+def test_a_whole_that_is_sick_is_what_is_told() -> None:
+    probes, now = round_of({"timed_out": 6, "ok": 4}, hosts=1000, scale=100), asked_now(60, 40)
+    health, doubtful = diagnose_run(pl.concat([probes, now]), afresh=now["url"])
+    assert health.probes == 1100
+    assert doubtful.len() == 660
+
+
 def test_nothing_probed_is_not_sick() -> None:
     empty = pl.DataFrame(schema={"url": pl.String(), "outcome": pl.String()})
     assert diagnose(empty).is_healthy
@@ -164,11 +193,11 @@ def test_every_outcome_that_is_our_fault_makes_some_sickness() -> None:
     [
         ("http://Example.ORG/a.jpg", "example.org"),
         ("https://user:secret@example.org:8443/a@b.jpg", "example.org"),
-        ("http://[2001:DB8::1]:80/a", "[2001:db8::1]"),
+        ("http://[2001:DB8::1]:80/a", "2001:db8::1"),
         ("http://example.org?x=1", "example.org"),
-        ("http:///a.jpg", "http:///a.jpg"),
+        ("http:///a.jpg", "a.jpg"),
         ("UNLIKELY", "UNLIKELY"),
     ],
 )
-def test_the_host_of_a_url(url: str, host: str) -> None:
-    assert pl.DataFrame({"url": [url]}).select(host_of(pl.col("url"))).item() == host
+def test_the_host_of_a_url_is_the_one_that_is_asked(url: str, host: str) -> None:
+    assert pl.DataFrame({"url": [url]}).select(host_or_url(pl.col("url"))).item() == host

@@ -72,6 +72,10 @@ def test_a_week_tells_the_share_alive_with_its_interval(probe_week: Probe) -> No
         expected.estimate, expected.low, expected.high,
     )  # fmt: skip
     assert (figures["asked"], figures["not_asked"]) == (40, 0)
+    lineage = figures["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    assert lineage.deps_by_column["outcome"] == [dg.TableColumnDep(["toy", "dimension_sample"], "url")]
+    assert set(lineage.deps_by_column) >= set(pl.read_parquet(str(figures["dagster/uri"])).columns)
     assert verdict(result).passed
     assert verdict(result).description == f"{expected} alive; no earlier week is known"
 

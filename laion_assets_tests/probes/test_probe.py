@@ -233,13 +233,16 @@ def test_what_is_believed_and_for_how_long_depends_on_the_outcome(web: WebSpec, 
         ("timed_out", 0.9, False), ("timed_out", 1.1, True),
         ("server_error", 0.9, False), ("server_error", 1.1, True),
         ("resolver_failed", 0, True), ("network_unreachable", 0, True), ("failed_here", 0, True),
+        ("never asked", 0, True),
     ]  # fmt: skip
     # Nothing can be asked at these URLs, so those asked again say invalid_url.
-    urls = [f"ftp://host-{number}.example/a.jpg" for number in range(len(cases))]
-    store.append(kept(*((url, outcome, age) for url, (outcome, age, _) in zip(urls, cases, strict=True))))
+    urls = [f"ftp://host-{number:02}.example/a.jpg" for number in range(len(cases))]
+    store.append(kept(*((url, outcome, age) for url, (outcome, age, _) in zip(urls[:-1], cases[:-1], strict=True))))
     run = probe_sample(pl.DataFrame({"url": urls}), web=web, spec=ProbeSpec(), store=store, now=NOW)
     asked_again = [outcome == "invalid_url" for outcome in run.frame["outcome"]]
     assert asked_again == [asked for *_, asked in cases]
+    # What is asked again because it failed says nothing about how well this run could ask.
+    assert sorted(run.afresh) == [urls[1], urls[3], urls[-1]]
 
 
 def test_the_newest_result_counts(web: WebSpec, store: ProbeStore) -> None:

@@ -16,7 +16,7 @@ from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer, Request
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.web.conftest import Run
-from laion_assets_tests.web.sites import LOOPBACK, Handler, Seen, Site, a, always, plain, serve, serve_names
+from laion_assets_tests.web.sites import LOOPBACK, Handler, Seen, Site, a, always, plain, ranged, serve, serve_names
 
 OPEN = WebSpec(allow_networks=LOOPBACK)
 
@@ -128,24 +128,57 @@ def test_all_hosts_of_a_domain_share_its_limit(run: Run[int]) -> None:
     assert run(main()) == 5
 
 
-def test_a_host_is_not_asked_more_often_than_agreed(run: Run[list[float]]) -> None:
+@pytest.mark.parametrize("ranges", [1, 2])
+def test_a_host_is_not_asked_more_often_than_agreed_be_it_for_further_ranges(
+    run: Run[list[float]], ranges: int
+) -> None:
+    times: list[float] = []
+    file = ranged(b"12345678")
+
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        await file(seen, writer)
+
+    def more(prefix: bytes, _: bool) -> int | None:  # noqa: FBT001 - the client's signature
+        return None if len(prefix) == 8 else 8
+
+    async def main() -> list[float]:
+        async with serve(handler) as site, serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names:
+            spec = changed(nameservers=(names.address,), per_host=2, host_requests_per_s=40.0)
+            urls = [f"http://slow.example:{site.port}/{n}" for n in range(20 // ranges)]
+            async with GuardedClient(spec) as client:
+                wanted = (Request(url, more=more, first_bytes=8 // ranges) for url in urls)
+                async for _, answer in client.answers(wanted):
+                    assert answer.requests == ranges
+            return times
+
+    times = run(main())
+    assert len(times) == 20
+    # Two at once to begin with, then one every 25 ms: 0.45 s, of which a slow first connection may hide a little.
+    assert times[-1] - times[0] >= 0.3
+
+
+def test_a_host_that_many_others_redirect_to_is_not_asked_more_often_than_agreed(run: Run[list[float]]) -> None:
     times: list[float] = []
 
-    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
-        times.append(time.monotonic())
-        writer.write(plain(200))
+    async def handler(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        host = seen.header("Host") or ""
+        if host.startswith("cdn.example"):
+            times.append(time.monotonic())
+            writer.write(plain(200))
+        else:
+            writer.write(plain(302, [("Location", f"http://cdn.example:{host.split(':')[1]}{seen.path}")]))
         await writer.drain()
 
     async def main() -> list[float]:
         async with serve(handler) as site, serve_names(lambda name, _, __: [a(name, "127.0.0.1")]) as names:
             spec = changed(nameservers=(names.address,), per_host=2, host_requests_per_s=40.0)
             async with GuardedClient(spec) as client:
-                await all_of(client, [f"http://slow.example:{site.port}/{n}" for n in range(20)])
+                await all_of(client, [f"http://shop{n}.example:{site.port}/{n}" for n in range(20)])
             return times
 
     times = run(main())
     assert len(times) == 20
-    # Two at once to begin with, then one every 25 ms: 0.45 s, of which a slow first connection may hide a little.
     assert times[-1] - times[0] >= 0.3
 
 

@@ -140,6 +140,23 @@ def test_the_rate_of_a_domain_holds_over_all_its_hosts() -> None:
     assert turns.next_time() == pytest.approx(0.5)
 
 
+def test_what_a_turn_sends_beyond_one_request_is_waited_for_by_who_comes_next() -> None:
+    turns = schedule(host=Pace(2, 10.0), domain=Pace(3, 20.0))
+    for host in ("a.shop.com", "b.shop.com", "other.com"):
+        turns.add(host, host)
+    turn = turns.take(0.0)
+    assert turn is not None
+    turns.spend(turn[1], 0.0, requests=5)
+    turns.give_back(turn[1])
+    turns.add("a.shop.com", "again")
+    assert taken(turns, 0.0) == ["other.com"]
+    # Six requests spent: of its domain's 20 a second, in bursts of 3, and of its own 10 a second, in bursts of 2.
+    assert turns.next_time() == pytest.approx(0.2)
+    assert taken(turns, 0.2) == ["b.shop.com"]
+    assert turns.next_time() == pytest.approx(0.5)
+    assert taken(turns, 0.5) == ["again"]
+
+
 def test_a_host_that_asks_for_a_pause_gets_it_and_others_go_on() -> None:
     turns = schedule()
     turns.add("1.1.1.1", "a0")
@@ -281,6 +298,8 @@ def test_limits_hold_and_every_job_has_its_turn_however_things_go(
                 turns.record(lane, now, healthy=luck.random() < 0.7)
             if luck.random() < 0.05:
                 turns.pause(lane, now + luck.uniform(0, 2))
+            if luck.random() < 0.2:
+                turns.spend(lane, now, requests=luck.randint(1, 8))
             done[job] += 1
             turns.give_back(lane)
         else:

@@ -24,8 +24,9 @@ def read_size(data: bytes) -> Size:
         raise Doubt("an impossible height")
     if bits not in _BITS or packing not in _PACKINGS:
         raise Doubt(f"pixels of {bits} bits packed in way {packing}")
-    height, pixels = abs(height), 0
+    # Pixels are read where the file says they are, be it inside its own header.
+    height, picture_ends = abs(height), offset or 14 + length
     if packing in _RAW and width > 0 and height:
         # Nothing reads what fills up the last row.
-        pixels = (width * bits + 31) // 32 * 4 * (height - 1) + (width * bits + 7) // 8
-    return Size(width, height, file_bytes=max(14 + length, offset) + pixels)
+        picture_ends += (width * bits + 31) // 32 * 4 * (height - 1) + (width * bits + 7) // 8
+    return Size(width, height, file_bytes=max(14 + length, picture_ends))

@@ -3,7 +3,8 @@
 import struct
 
 ORIENTATION_TAG = 0x0112
-SHORT_TYPE = 3
+_NUMBERS = {3: "H", 4: "I", 9: "i"}
+"""Types it is written in: SHORT, as the standard has it, and LONG and SLONG, as some writers do."""
 MAX_SEARCH_BYTES = 65_536
 """How far formats whose size lies at the beginning look for an EXIF block behind it."""
 
@@ -18,7 +19,10 @@ def exif_orientation(tiff: bytes) -> int | None:
         return None
     (entries,) = struct.unpack_from(order + "H", tiff, directory)
     for at in range(directory + 2, min(directory + 2 + 12 * entries, len(tiff) - 11), 12):
-        tag, type_, count, value = struct.unpack_from(order + "HHIH", tiff, at)
+        tag, type_, count = struct.unpack_from(order + "HHI", tiff, at)
         if tag == ORIENTATION_TAG:
-            return value if type_ == SHORT_TYPE and count == 1 and 1 <= value <= 8 else None
+            if type_ not in _NUMBERS or count != 1:
+                return None
+            (value,) = struct.unpack_from(order + _NUMBERS[type_], tiff, at + 8)
+            return int(value) if 1 <= value <= 8 else None
     return None
