@@ -27,7 +27,7 @@ from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ColumnsSpec
 from laion_assets.pipeline import BlockedError, Pipeline, RunFailedError, Work
 from laion_assets.previews import accept_features
-from laion_assets.probes.health import diagnose
+from laion_assets.probes.assets import TROUBLE
 from laion_assets.probes.spec import SampleSpec
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.published import Listing, PublishedPart
@@ -258,9 +258,9 @@ class _Steps:
     def _ask(self, sample: SampleSpec, stage: Stage) -> str | None:
         try:
             self._pipeline(sample).run(Work(PROBES), on_message=stage.say)
-        except BlockedError:
-            gravest = diagnose(self._probes()).sick[0]
-            return gravest.sickness.finding.format(hosts=f"{gravest.hosts:,} of {gravest.out_of:,}")
+        except BlockedError as error:
+            made = self._recorded(dg.AssetKey([self._dataset.name, "dimension_probes"]))
+            return str(made.metadata[TROUBLE].value if made else error)
         return None
 
     def _valid_rows(self) -> int:
@@ -301,8 +301,8 @@ class _Steps:
                 return str(known.get("sha256"))
         return "unknown"
 
-    def _recorded(self, key: dg.AssetKey, part: str) -> dg.AssetMaterialization | None:
-        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[part])
+    def _recorded(self, key: dg.AssetKey, part: str | None = None) -> dg.AssetMaterialization | None:
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[part] if part else None)
         records = self._instance.fetch_materializations(wanted, limit=1).records
         return records[0].asset_materialization if records else None
 

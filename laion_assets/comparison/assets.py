@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
+from laion_assets.metadata.table_assets import column_schema
 
 ASSET = "dataset_comparison"
 JOB = "compare_datasets"
@@ -23,18 +24,22 @@ def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
         code_version="1",
         description="The figures of every dataset side by side: rows, sizes, reachability, captions.",
     )
+    @outlasting_outages
     def comparison(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         from laion_assets.comparison.comparison import compare_datasets
-        from laion_assets.statistics.document import Statistics
+        from laion_assets.statistics.document import read_statistics
 
         store = lake.open()
         documents = []
         for dataset in datasets:
             uri = store.uri([dataset, "resolution_statistics"], "statistics.json")
-            if store.exists(uri):
-                documents.append(Statistics.model_validate_json(store.read_bytes(uri)))
+            document = read_statistics(store.read_bytes(uri)) if store.exists(uri) else None
+            if document is not None:
+                documents.append(document)
             else:
-                context.log.info("%s: no statistics yet, left out of the comparison", dataset)
+                context.log.info(
+                    "%s: no statistics yet, or of an older version: left out until its analysis is made again", dataset
+                )
         frame = compare_datasets(documents)
         uri = store.uri([ASSET], f"{ASSET}.parquet")
         store.write_parquet(uri, frame)
@@ -43,9 +48,7 @@ def dataset_comparison(datasets: Sequence[str]) -> dg.AssetsDefinition:
                 "datasets": frame.height,
                 "path": dg.MetadataValue.path(uri),
                 "dagster/row_count": frame.height,
-                "dagster/column_schema": dg.TableSchema(
-                    [dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
-                ),
+                "dagster/column_schema": column_schema(frame.schema),
                 "comparison": dg.MetadataValue.table([dg.TableRecord(row) for row in frame.to_dicts()])
                 if frame.height
                 else dg.MetadataValue.text("no dataset has statistics yet"),

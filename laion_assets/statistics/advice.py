@@ -6,13 +6,12 @@ The numbers are measured in ``yields``; only the words are here.
 from functools import partial
 from typing import Any
 
-from laion_assets.statistics.document import Criterion, Statement, Statistics
+from laion_assets.statistics.document import Criterion, Share, Statement, Statistics
 from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT, columns_are_exchanged
 from laion_assets.statistics.statements import say
 
 WORTH_RETRYING = 0.01
 LITTLE = 0.95
-LEAVES = " It leaves {rows} images, {bytes}."
 
 
 def recommendations(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -30,10 +29,22 @@ def recommendations(found: Statistics, document: dict[str, Any]) -> list[Stateme
     ]
 
 
+def known_lengths(known: Share | None, path: str) -> tuple[str, dict[str, str]]:
+    """What bytes rest on, to stand behind them, and its places; nothing where every length is known."""
+    if known is None or known.count == known.n:
+        return "", {}
+    told = ", going by the {lengths} of {files} sampled ones whose length is known"
+    return told, {"lengths": f"{path}/count full_count", "files": f"{path}/n full_count"}
+
+
 def _leaves(name: str, found: Statistics) -> tuple[str, dict[str, str]]:
+    """The number as in the table beside, where its interval stands."""
+    places = {"rows": f"yields/{name}/rows count"}
     if found.reach is None:
-        return " It leaves {rows} rows, as far as their links still work.", {"rows": f"yields/{name}/rows count"}
-    return LEAVES, {"rows": f"yields/{name}/rows count", "bytes": f"yields/{name}/bytes bytes"}
+        return " It leaves {rows} rows, as far as their links still work.", places
+    if next(choice for choice in found.yields if choice.id == name).bytes.estimate is None:
+        return " It leaves {rows} images.", places
+    return " It leaves {rows} images, {bytes}.", places | {"bytes": f"yields/{name}/bytes bytes"}
 
 
 def _classes(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -43,7 +54,7 @@ def _classes(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         "Class sizes by the short side. The historical scheme would throw away {share} of the rows although both of "
         "their sides are large enough."
     )
-    return [say(document, "short_side", template, share="anomaly/kinds/straddles_buckets/share percent")]
+    return [say(document, "short_side", template, share="anomaly/kinds/straddles_buckets/share percent+ci")]
 
 
 def _declared_small(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -52,7 +63,7 @@ def _declared_small(found: Statistics, document: dict[str, Any]) -> list[Stateme
         return []
     path = "anomaly/kinds/declared_below_minimum/" + ("declared_all" if exact else "share")
     template = "Exclude the {share} of rows that declare a side below {side} px before asking for anything."
-    places = {"share": f"{path} percent", "side": "declared_minimum_side_px tidy"}
+    places = {"share": f"{path} percent+ci", "side": "declared_minimum_side_px tidy"}
     return [say(document, "declared_small", template, **places)]
 
 
@@ -131,7 +142,7 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     line = _criterion(found, "rows")
     if line is None:
         return []
-    places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count"}
+    places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count+ci"}
     if line.verdict == "met":
         template = (
             "The cleaning filters together still leave {rows} images, more than the {wanted} wanted: apply them all."
@@ -154,65 +165,73 @@ def download_strategy(found: Statistics, document: dict[str, Any]) -> list[State
         return []
     if not plan.images.estimate:
         return [tell("nothing", "There is nothing to download: no sampled row passes all filters and answers.")]
-    lines = [
-        tell(
-            "filter_first",
-            "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} images "
-            "will come, {bytes}.",
-            all="coverage/population count",
-            attempts="strategy/attempts count",
-            images="strategy/images count+ci",
-            bytes="strategy/bytes bytes",
-        )
-    ]
+    places = {
+        "all": "coverage/population count",
+        "attempts": "strategy/attempts count+ci",
+        "images": "strategy/images count+ci",
+    }
+    template = (
+        "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} images will "
+        "come"
+    )
+    if plan.bytes.estimate is not None:
+        basis, lengths = known_lengths(found.yields[-1].lengths_known, "yields/combined/lengths_known")
+        template += f", {{bytes}}{basis}"
+        places |= {"bytes": "strategy/bytes bytes+ci", **lengths}
+    lines = [tell("filter_first", f"{template}.", **places)]
     if (reach.our_fault.estimate or 0) > MANY_OUR_FAULT:
         lines.append(
             tell(
                 "fix_first",
                 "Repair our own resolver or network first: it failed on {share} of the probes.",
-                share="reach/our_fault percent",
+                share="reach/our_fault percent+ci",
             )
         )
     if plan.wasted_bytes.estimate:
-        lines.append(
-            tell(
-                "header_first",
-                "Read the header before the body: it saves {bytes} of images that turn out too small.",
-                bytes="strategy/wasted_bytes bytes",
-            )
-        )
+        basis, lengths = known_lengths(plan.wasted_lengths_known, "strategy/wasted_lengths_known")
+        template = f"Read the header before the body: it saves images that turn out too small, {{bytes}}{basis}."
+        lines.append(tell("header_first", template, bytes="strategy/wasted_bytes bytes+ci", **lengths))
     lines.extend(_pace(found, document))
     if (reach.undecided.estimate or 0) > WORTH_RETRYING:
         template = "Ask again later for what was only busy: {share} of the rows failed in a way that may pass."
-        lines.append(tell("retry", template, share="reach/undecided percent"))
+        lines.append(tell("retry", template, share="reach/undecided percent+ci"))
     else:
         lines.append(tell("no_retry", "One pass is enough: hardly any failure is of a kind that passes."))
     if reach.opted_out.count:
         lines.append(
-            tell("opt_out", "Honour X-Robots-Tag: {share} of the rows opt out.", share="reach/opted_out percent")
+            tell("opt_out", "Honour X-Robots-Tag: {share} of the rows opt out.", share="reach/opted_out percent+ci")
         )
-    if plan.attempts_for_rows_wanted is not None:
-        places = {"wanted": "requirement/rows_wanted count", "attempts": "strategy/attempts_for_rows_wanted count"}
-        if plan.attempts_for_rows_wanted <= plan.attempts:
-            template = "For {wanted} images, asking for {attempts} rows is enough: a random part of them will do."
-            lines.append(tell("part_is_enough", template, **places))
-        else:
-            template = "{wanted} images would take {attempts} rows, more than pass the filters: relax a filter."
-            lines.append(tell("not_enough", template, **places))
+    lines.extend(_wanted(found, document))
     return lines
+
+
+def _wanted(found: Statistics, document: dict[str, Any]) -> list[Statement]:
+    """How many rows to ask for so that the images wanted arrive; whether there are so many, the requirement decided."""
+    line = _criterion(found, "rows")
+    if line is None:
+        return []
+    places = {"wanted": "requirement/rows_wanted count", "attempts": "strategy/attempts_for_rows_wanted count+ci"}
+    if line.verdict == "met":
+        template = "For {wanted} images, asking for {attempts} rows is enough: a random part of them will do."
+        return [say(document, "part_is_enough", template, **places)]
+    if line.verdict == "not met":
+        template = "{wanted} images would take {attempts} rows, more than pass the filters: relax a filter."
+        return [say(document, "not_enough", template, **places)]
+    template = "{wanted} images would take {attempts} rows, about as many as pass the filters: ask for all of them."
+    return [say(document, "all_of_them", template, **places)]
 
 
 def _pace(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     plan = found.strategy
-    if plan is None or plan.line_hours is None or plan.busiest_host_hours is None:
+    if plan is None or plan.line_hours.estimate is None or plan.busiest_host_hours.estimate is None:
         return []
     places = {
-        "line": "strategy/line_hours hours",
+        "line": "strategy/line_hours hours+ci",
         "rate": "requirement/bandwidth_mbit_s tidy",
-        "host": "strategy/busiest_host_hours hours",
+        "host": "strategy/busiest_host_hours hours+ci",
         "requests": "requirement/requests_per_host_s tidy",
     }
-    if plan.busiest_host_hours > plan.line_hours:
+    if plan.busiest_host_hours.estimate > plan.line_hours.estimate:
         template = (
             "Politeness sets the pace, not the line: at {requests} requests a second the busiest host alone needs "
             "{host}, while {rate} Mbit/s would carry the bytes in {line}. Start with that host and keep it busy."

@@ -1,18 +1,18 @@
 """The Dagster face of the statistics: read profiles, sample and probes, measure, write the report."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata.acceptance import accepted_parts
 from laion_assets.statistics.spec import RequirementSpec
 
-# Building the document's models takes a third of the time that every process of Dagster spends on loading definitions.
+# Building the document's models takes 30 ms, which every process of Dagster would spend on loading definitions.
 if TYPE_CHECKING:
     from laion_assets.statistics.document import Statistics
     from laion_assets.statistics.estimate import Estimate
@@ -56,9 +56,10 @@ def statistics_assets(
         group_name=group,
         kinds={"polars", "matplotlib", "html"},
         owners=OWNERS,
-        code_version="2",
+        code_version="3",
         pool="metadata",
     )
+    @outlasting_outages
     def resolution_statistics(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         from laion_assets.statistics.declared import Declared
         from laion_assets.statistics.evidence import Evidence
@@ -122,18 +123,19 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
 
     The picture is our own; text of strangers is not in it as markup.
     """
-    from laion_assets.statistics.display import count, percent, round_percent, size, tidy
+    from laion_assets.statistics.display import UNKNOWN, count, shown
 
-    formats = {"share": percent, "rows": count, "words": tidy}
-    targets = {**formats, "share": round_percent}
+    formats = {"share": "percent", "rows": "count", "words": "tidy"}
+    targets = {**formats, "share": "round_percent"}
     return {
         "summary": dg.MetadataValue.text(" ".join(line.text for line in found.conclusions.summary)),
         "picture": dg.MetadataValue.md(f"![analysis]({preview})"),
         "requirement": _table(
             {
                 "criterion": line.criterion.text,
-                "target": f"{line.comparison} {targets[line.unit](line.target)}",
+                "target": f"{line.comparison} {shown(line.target, targets[line.unit])}",
                 "measured": _with_interval(line.measured, formats[line.unit]),
+                "method": _methods(line.measured),
                 "verdict": line.verdict,
             }
             for line in found.criteria
@@ -142,7 +144,8 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
             {
                 "kind": kind.kind,
                 "rows": f"{count(kind.share.count)} of {count(kind.share.n)} {kind.of}",
-                "share": _with_interval(kind.share, percent),
+                "share": _with_interval(kind.share, "percent"),
+                "method": _methods(kind.share),
                 "what to do": kind.advice,
             }
             for kind in found.anomaly.kinds
@@ -151,9 +154,10 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
             {
                 "measure": f"{measure.name.replace('_', ' ')}, {measure.unit}",
                 "of": name,
-                "mean": tidy(view.mean.estimate),
+                "mean": _with_interval(view.mean, "tidy"),
             }
-            | {p: _with_interval(value, tidy) for p, value in view.percentiles.items()}
+            | {p: _with_interval(value, "tidy") for p, value in view.percentiles.items()}
+            | {"method": _methods(view.mean, *view.percentiles.values())}
             for measure in found.sizes
             for name, view in (
                 ("declared, all rows", measure.views.declared_all),
@@ -165,9 +169,12 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
         "size_classes": _table(
             {
                 "class": by_side.name,
-                "historical scheme, declared": _with_interval(by_both.views.declared_sample, percent),
-                "short side, declared": _with_interval(by_side.views.declared_sample, percent),
-                "short side, true": _with_interval(by_side.views.true_sample, percent),
+                "historical scheme, declared": _with_interval(by_both.views.declared_sample, "percent"),
+                "short side, declared": _with_interval(by_side.views.declared_sample, "percent"),
+                "short side, true": _with_interval(by_side.views.true_sample, "percent"),
+                "method": _methods(
+                    by_both.views.declared_sample, by_side.views.declared_sample, by_side.views.true_sample
+                ),
             }
             for by_side, by_both in zip(found.buckets, found.historical_buckets, strict=True)
         ),
@@ -175,9 +182,13 @@ def _described(found: "Statistics", preview: str) -> dict[str, Shown]:
             {
                 "choice": kept.title,
                 "condition": kept.condition.text,
-                "share": _with_interval(kept.share, percent),
-                "images": _with_interval(kept.rows, count),
-                "bytes": _with_interval(kept.bytes, size),
+                "share": _with_interval(kept.share, "percent"),
+                "images": _with_interval(kept.rows, "count"),
+                "bytes": _with_interval(kept.bytes, "bytes"),
+                "known lengths": UNKNOWN
+                if kept.lengths_known is None
+                else f"{count(kept.lengths_known.count)} of {count(kept.lengths_known.n)}",
+                "method": _methods(kept.share, kept.rows, kept.bytes),
             }
             for kept in found.yields
         ),
@@ -217,10 +228,23 @@ def _ends(name: str, value: "Estimate | None") -> dict[str, float | None]:
     return {} if value is None else {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
 
 
-def _with_interval(value: "Estimate | None", show: Callable[[float | None], str]) -> str:
-    if value is None or value.low is None or value.high is None or value.low == value.high:
-        return show(None if value is None else value.estimate)
-    return f"{show(value.estimate)} ({show(value.low)} to {show(value.high)})"
+def _with_interval(value: "Estimate | None", form: str) -> str:
+    from laion_assets.statistics.display import UNKNOWN, range_texts, shown
+    from laion_assets.statistics.intervals import UNDOUBTED
+
+    if value is None or value.estimate is None:
+        return UNKNOWN
+    if value.method in UNDOUBTED:
+        return shown(value.estimate, form)
+    return f"{shown(value.estimate, form)} ({' to '.join(range_texts([value.low, value.high], form))})"
+
+
+def _methods(*values: "Estimate | None") -> str:
+    """How the numbers of one line are made."""
+    from laion_assets.statistics.intervals import METHODS
+
+    used = {value.method for value in values if value is not None and value.estimate is not None}
+    return "; ".join(method.name for name, method in METHODS.items() if name in used)
 
 
 def _median(found: "Statistics", view: str) -> float | None:

@@ -7,7 +7,7 @@ weighed in ``judgements``, advice is in ``advice``.
 from functools import partial
 from typing import Any
 
-from laion_assets.statistics.advice import download_strategy, recommendations
+from laion_assets.statistics.advice import download_strategy, known_lengths, recommendations
 from laion_assets.statistics.document import Conclusions, Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.judgements import columns_are_exchanged, judge
@@ -76,8 +76,9 @@ def _obtainable(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     template += " can be had today"
     places = {"images": "yields/required/rows count+ci", **side}
     if left.bytes.estimate is not None:
-        template += ", {bytes} to download"
-        places["bytes"] = "yields/required/bytes bytes"
+        basis, lengths = known_lengths(left.lengths_known, "yields/required/lengths_known")
+        template += f", {{bytes}} to download{basis}"
+        places |= {"bytes": "yields/required/bytes bytes+ci", **lengths}
     return [say(document, "obtainable", f"{template}.", **places)]
 
 
@@ -101,7 +102,7 @@ def _headline(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if historical is None or historical[1].count == 0:
         return []
     path, share, genuine = historical
-    places = {"share": f"{path} percent", "edge": "requirement/edges_px/0 tidy"}
+    places = {"share": f"{path} percent+ci", "edge": "requirement/edges_px/0 tidy"}
     start = "The {share} that size classes by both sides call “<\u00a0{edge}” are "
     if genuine == 0:
         template = start + "an artefact: not one of those rows declares a side below {edge} px."
@@ -112,8 +113,8 @@ def _headline(found: Statistics, document: dict[str, Any]) -> list[Statement]:
             "Of the {share} that size classes by both sides call “<\u00a0{edge}”, {straddling} are an artefact; "
             "{genuine} declare a side below {edge} px."
         )
-        places["straddling"] = "anomaly/kinds/straddles_buckets/within_historical percent"
-        places["genuine"] = "anomaly/genuine_within_historical percent"
+        places["straddling"] = "anomaly/kinds/straddles_buckets/within_historical percent+ci"
+        places["genuine"] = "anomaly/genuine_within_historical percent+ci"
     return [say(document, "headline", template, **places)]
 
 
@@ -191,7 +192,7 @@ def _exchanged(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     places = {"share": f"{path} percent+ci"}
     template = "Width and height are exchanged in {share} of the reachable rows: single images, not the columns."
     if columns_are_exchanged(found):
-        places["shows"] = "anomaly/swapped_where_it_shows percent"
+        places["shows"] = "anomaly/swapped_where_it_shows percent+ci"
         template = (
             "Width and height are exchanged in {share} of the reachable rows, and in {shows} of those where it shows "
             "(the image has these two sides, and they differ): the columns are the wrong way round."

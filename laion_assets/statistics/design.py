@@ -83,13 +83,28 @@ class Sample:
         return _not_below_seen(_around(mean, error, degrees, n, method), values[domain], 1 / rows)
 
     def total(self, values: Floats, domain: Bools) -> Estimate:
-        """Sum of ``values`` over all rows of the population that belong to ``domain``."""
-        n = int(domain.sum())
-        if len(self.weight) == 0:
+        """Sum of ``values`` over all rows of the population that belong to ``domain``.
+
+        A value that is not known (NaN) counts as the mean of those that are. Those are then the second phase of a
+        double sample (Cochran 1977, chapter 12), drawn from the first as if by chance, whose variance comes on top: a
+        census of rows whose values are half known still has an interval.
+        """
+        known = domain & ~np.isnan(values)
+        n, unknown = int(known.sum()), int((domain & ~known).sum())
+        if len(self.weight) == 0 or (n == 0 and unknown):
             return nothing()
-        inside = np.where(domain, values, 0.0)
-        total = math.fsum(self.weight * inside)
         weights, codes = self.strata
+        method = "ratio_linearised" if self.weighted else "normal_fpc"
+        if n == 0:  # none was seen: of a sample, that bounds nothing from above
+            if weights.max() <= 1:
+                return Estimate(estimate=0.0, low=0.0, high=0.0, n=0, method="census")
+            return Estimate(estimate=0.0, low=0.0, high=None, n=0, method=method)
+        mean = math.fsum(self.weight[known] * values[known]) / math.fsum(self.weight[known])
+        expansion = math.fsum(self.weight[domain]) / math.fsum(self.weight[known])
+        off = np.where(known, values - mean, 0.0)
+        # With the spread of the known values for that of all.
+        inside = np.where(domain, mean + math.sqrt(expansion) * off, 0.0)
+        total = math.fsum(self.weight * inside)
         variance, degrees = 0.0, 0
         for stratum, weight in enumerate(weights):
             part = inside[codes == stratum]
@@ -98,10 +113,13 @@ class Sample:
             if weight > 1:
                 spread = float(part.var(ddof=1)) if rows > 1 else math.inf
                 variance += weight * weight * (1 - 1 / weight) * rows * spread
-        if variance == 0 and weights.max() <= 1:
+        if unknown:
+            method, degrees = "double_sample", min(degrees, n - 1)
+            spread = math.fsum((self.weight * off) ** 2) * n / (n - 1) if n > 1 else math.inf
+            variance += expansion**2 * unknown / (n + unknown) * spread
+        elif variance == 0 and weights.max() <= 1:
             return Estimate(estimate=total, low=total, high=total, n=n, method="census")
-        method = "ratio_linearised" if self.weighted else "normal_fpc"
-        return _not_below_seen(_around(total, math.sqrt(variance), degrees, n, method), inside, 1.0)
+        return _not_below_seen(_around(total, math.sqrt(variance), degrees, n, method), values[known], 1.0)
 
     def percentile(self, values: Floats, p: float, domain: Bools) -> Estimate:
         """The ``p`` quantile (0 to 1) of ``values`` over the rows in ``domain``."""
@@ -180,9 +198,9 @@ class Sample:
         """A share, and the rows of a simple sample that would show it as precisely (Korn & Graubard 1998)."""
         ratio, error, _ = self._ratio(having.astype(np.float64), domain)
         share = min(max(ratio, 0.0), 1.0)
-        if error > 0:
+        if error > 1e-9:
             return share, max(share * (1 - share), 1e-12) / error**2
-        # All or none have it: no variance to see, so only the spread of the weights tells.
+        # All or none of each stratum have it: no variance to see but rounding, so only the spread of the weights tells.
         rows = self.weight[domain]
         return share, float(rows.sum() ** 2 / (rows**2).sum()) if rows.max() > 1 else math.inf
 

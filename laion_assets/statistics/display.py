@@ -158,3 +158,12 @@ FORMATS = {
 def shown(value: Any, form: str) -> str:  # noqa: ANN401
     """A value of the document as text."""
     return FORMATS[form](number_of(value))
+
+
+def range_texts(ends: Sequence[float | None], form: str) -> list[str]:
+    """Both ends of a range, the unit once where it is the same, ``…`` for an end that is not bounded."""
+    low, high = ("…" if end is None else shown(end, form) for end in ends)
+    unit = high.rpartition(NBSP)[2]
+    if NBSP in high and low.endswith(f"{NBSP}{unit}"):
+        low = low.removesuffix(f"{NBSP}{unit}")
+    return [low, high]

@@ -7,13 +7,15 @@ the modules that fill the document. ``statistics.schema.json`` is this schema wr
 
 from typing import Literal
 
+from pydantic import BaseModel, Field
+
 from laion_assets.statistics.estimate import Bounds, Distribution, Estimate, Frozen, Share, Views
 from laion_assets.statistics.spec import RequirementSpec
 
 # Readers of the document in other rooms find its parts here too.
-__all__ = ["SCHEMA_VERSION", "Distribution", "Estimate", "Share", "Statistics"]
+__all__ = ["SCHEMA_VERSION", "Distribution", "Estimate", "Share", "Statistics", "read_statistics"]
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class SizeMeasure(Frozen):
@@ -29,8 +31,9 @@ class Class(Frozen):
 
     name: str
     views: Views[Share]
-    over_all_rows: Bounds | None = None
-    """Bounds on the true share over all rows, reachable or not."""
+    over_all_rows: Bounds | None = Field(
+        default=None, description="Bounds on the true share over all rows, reachable or not."
+    )
 
 
 class Threshold(Frozen):
@@ -38,10 +41,8 @@ class Threshold(Frozen):
 
     minimum_side_px: int
     views: Views[Share]
-    over_all_rows: Bounds | None
-    """Bounds on the true share over all rows, reachable or not."""
-    obtainable: Share | None
-    """Share of all rows whose link gives an image of that size today."""
+    over_all_rows: Bounds | None = Field(description="Bounds on the true share over all rows, reachable or not.")
+    obtainable: Share | None = Field(description="Share of all rows whose link gives an image of that size today.")
 
 
 class Coverage(Frozen):
@@ -53,15 +54,12 @@ class Coverage(Frozen):
     rows_valid: int | None
     rows_quarantined: int | None
     quarantined: Share | None
-    population: int
-    """Rows the sample stands for."""
+    population: int = Field(description="Rows the sample stands for.")
     sample_rows: int
     sample_parts: int
-    weighted: bool
-    """True when rows of the sample stand for different numbers of rows."""
+    weighted: bool = Field(description="True when rows of the sample stand for different numbers of rows.")
     probed_rows: int
-    measured_rows: int
-    """Rows with a true size."""
+    measured_rows: int = Field(description="Rows with a true size.")
     probed_from: str | None
     probed_to: str | None
 
@@ -88,21 +86,23 @@ class Named(Frozen):
 class Reach(Frozen):
     """What asking the web for the sampled images gave."""
 
-    reachable: Share
-    """Share of all rows that still give an image whose size is known."""
-    undecided: Share
-    """Share of all rows where asking again can change the answer (server busy, our own network)."""
-    our_fault: Share
-    """Share of all rows where our own resolver or network failed."""
+    reachable: Share = Field(description="Share of all rows that still give an image whose size is known.")
+    undecided: Share = Field(
+        description="Share of all rows where asking again can change the answer (server busy, our own network)."
+    )
+    our_fault: Share = Field(description="Share of all rows where our own resolver or network failed.")
     opted_out: Share
     outcomes: list[OutcomeShare]
     formats: list[Named]
     file_bytes: Distribution
-    file_bytes_unknown: Share
-    """Share of the reachable images whose server does not say how long the file is."""
+    file_bytes_unknown: Share = Field(
+        description="Share of the reachable images whose server does not say how long the file is."
+    )
     declared_high_among_reached: Share
-    declared_high_among_unreached: Share
-    """Share that declares the high side, among rows reached and not: far apart, the reached are not like the rest."""
+    declared_high_among_unreached: Share = Field(
+        description="Share that declares the high side, among rows reached and not: far apart, the reached are not "
+        "like the rest.",
+    )
 
 
 class Hosts(Frozen):
@@ -118,33 +118,35 @@ class Captions(Frozen):
     """What the captions of the sample look like."""
 
     characters: Distribution
-    words: Distribution
-    """White-space separated; languages written without spaces count few."""
+    words: Distribution = Field(description="White-space separated; languages written without spaces count few.")
     blank: Share
-    boilerplate: Share
-    """Says nothing about the image: "image", "photo", "untitled", a camera's file number …"""
+    boilerplate: Share = Field(
+        description='Says nothing about the image: "image", "photo", "untitled", a camera\'s file number …'
+    )
     file_name: Share
     web_address: Share
-    useless: Share
-    """Any of the four above."""
-    repeated: Share
-    """The same caption stands beside another URL of the sample."""
+    useless: Share = Field(description="Any of the four above.")
+    repeated: Share = Field(description="The same caption stands beside another URL of the sample.")
 
 
 class Score(Frozen):
     """A model's score that the publisher ships with each row."""
 
     name: Literal["similarity", "punsafe", "pwatermark"]
-    missing: Share
-    """Of all sampled rows: no score, or one that cannot be (a cosine beyond 1, a probability beyond 0 to 1)."""
+    missing: Share = Field(
+        description="Of all sampled rows: no score, or one that cannot be (a cosine beyond 1, a probability beyond 0 "
+        "to 1).",
+    )
     sample: Distribution
-    groups: dict[str, Distribution]
-    """Similarity only: apart for ``en`` and ``other``, because two models made it."""
+    groups: dict[str, Distribution] = Field(
+        description="Similarity only: apart for ``en`` and ``other``, because two models made it."
+    )
     cutoff: float | None
-    at_or_above_cutoff: Share | None
-    """Of the sampled rows that carry the score."""
-    at_or_above_cutoff_all: Share | None
-    """The same of all valid rows, exact; null where the cut-off is not a whole hundredth, which profiles count by."""
+    at_or_above_cutoff: Share | None = Field(description="Of the sampled rows that carry the score.")
+    at_or_above_cutoff_all: Share | None = Field(
+        description="The same of all valid rows, exact; null where the cut-off is not a whole hundredth, which "
+        "profiles count by.",
+    )
 
 
 class AnomalyKind(Frozen):
@@ -154,15 +156,15 @@ class AnomalyKind(Frozen):
     meaning: str
     advice: str
     defect: bool
-    share: Share
-    """Of the rows for which the kind can be told: all sampled, or the reachable ones."""
+    share: Share = Field(description="Of the rows for which the kind can be told: all sampled, or the reachable ones.")
     of: Literal["sampled", "reachable"]
-    declared_all: Share | None
-    """Exact over all valid rows, for the kinds that metadata alone can tell."""
-    within_historical: Share | None
-    """Of the sampled rows that the historical scheme calls too small, those of this kind."""
-    rows: Estimate
-    """Rows of the whole dataset that this stands for."""
+    declared_all: Share | None = Field(
+        description="Exact over all valid rows, for the kinds that metadata alone can tell."
+    )
+    within_historical: Share | None = Field(
+        description="Of the sampled rows that the historical scheme calls too small, those of this kind."
+    )
+    rows: Estimate = Field(description="Rows of the whole dataset that this stands for.")
     over_all_rows: Bounds | None
 
 
@@ -183,21 +185,21 @@ class Example(Frozen):
 class Anomaly(Frozen):
     """The "< 1024" figure, reproduced and taken apart."""
 
-    label: str
-    """The label of the smallest class, such as ``< 1024``."""
-    historical: Views[Share]
-    """Share the historical both-sides scheme calls too small."""
-    short_side: Views[Share]
-    """Share whose short side is too small."""
+    label: str = Field(description="The label of the smallest class, such as ``< 1024``.")
+    historical: Views[Share] = Field(description="Share the historical both-sides scheme calls too small.")
+    short_side: Views[Share] = Field(description="Share whose short side is too small.")
     kinds: list[AnomalyKind]
-    genuinely_small: Share
-    """Share of the sampled rows that the historical scheme calls too small and whose declared short side is so. With
-    ``straddles_buckets`` it adds up to the historical figure."""
-    genuine_within_historical: Share | None
-    """The same, of the sampled rows that the historical scheme calls too small."""
-    swapped_where_it_shows: Share | None
-    """Of the reachable rows whose image has the two declared sides, one longer than the other: those with the sides
-    exchanged. Near one, the columns are the wrong way round; a square image cannot tell."""
+    genuinely_small: Share = Field(
+        description="Share of the sampled rows that the historical scheme calls too small and whose declared short "
+        "side is so. With ``straddles_buckets`` it adds up to the historical figure.",
+    )
+    genuine_within_historical: Share | None = Field(
+        description="The same, of the sampled rows that the historical scheme calls too small."
+    )
+    swapped_where_it_shows: Share | None = Field(
+        description="Of the reachable rows whose image has the two declared sides, one longer than the other: those "
+        "with the sides exchanged. Near one, the columns are the wrong way round; a square image cannot tell.",
+    )
     examples: list[Example]
 
 
@@ -213,13 +215,12 @@ class Statement(Frozen):
     """A sentence chosen by the figures."""
 
     id: str
-    template: str
-    """The sentence with ``{name}`` where a number goes."""
-    values: dict[str, tuple[str, str]]
-    """Name -> (path of the number in this document, format). A path is keys joined by ``/``; an entry of a list is
-    named by its name, id, kind, outcome, side or position."""
-    text: str
-    """The sentence with the numbers in."""
+    template: str = Field(description="The sentence with ``{name}`` where a number goes.")
+    values: dict[str, tuple[str, str]] = Field(
+        description="Name -> (path of the number in this document, format). A path is keys joined by ``/``; an entry "
+        "of a list is named by its name, id, kind, outcome, side or position.",
+    )
+    text: str = Field(description="The sentence with the numbers in.")
 
 
 class Criterion(Frozen):
@@ -231,8 +232,9 @@ class Criterion(Frozen):
     target: float
     unit: Literal["share", "words", "rows"]
     measured: Estimate
-    verdict: Literal["met", "not met", "undecided"]
-    """Undecided: the target lies inside the interval, or nothing was measured."""
+    verdict: Literal["met", "not met", "undecided"] = Field(
+        description="Undecided: the target lies inside the interval, or nothing was measured."
+    )
 
 
 class Yield(Frozen):
@@ -241,49 +243,54 @@ class Yield(Frozen):
     id: str
     title: str
     condition: Statement
-    attempted: Share
-    """Share of all rows that the metadata half of the condition keeps: what has to be asked for."""
-    share: Share
-    """Share of all rows that would be left. Without probes, by declared size and as if every link answered."""
-    rows: Estimate
-    """Rows of the whole dataset that would be left."""
-    bytes: Estimate
-    """Their bytes; an image whose length the server does not tell counts as the mean."""
-    mean_bytes: Estimate
+    attempted: Share = Field(
+        description="Share of all rows that the metadata half of the condition keeps: what has to be asked for."
+    )
+    share: Share = Field(
+        description="Share of all rows that would be left. Without probes, by declared size and as if every link "
+        "answered.",
+    )
+    rows: Estimate = Field(description="Rows of the whole dataset that would be left.")
+    bytes: Estimate = Field(
+        description="Their bytes; an image whose length is not known counts as the mean of those whose is."
+    )
+    mean_bytes: Estimate = Field(description="Mean of the known lengths.")
+    lengths_known: Share | None = Field(
+        description="Of the sampled images that would be left, those whose length the server tells; null without "
+        "probes.",
+    )
 
 
 class SampleSize(Frozen):
-    """How many rows must be probed to know a share to within plus or minus ``half_width``."""
+    """How many rows must be probed to know a share to within plus or minus ``half_width`` (Cochran 1977, 4.4)."""
 
-    half_width: float
-    """As a fraction: 0.01 is one percentage point."""
-    rows_any_share: int
-    """Sampled rows needed, whatever the share."""
-    rows_observed_share: int | None
-    """Sampled rows needed if the share is about the one observed."""
-    rows_among_reachable: int | None
-    """Sampled rows needed for a share among reachable images: part of the sample never answers."""
+    half_width: float = Field(description="As a fraction: 0.01 is one percentage point.")
+    rows_any_share: int = Field(description="Sampled rows needed, whatever the share.")
+    rows_observed_share: int | None = Field(description="Sampled rows needed if the share is about the one observed.")
+    rows_among_reachable: int | None = Field(
+        description="Sampled rows needed for a share among reachable images: part of the sample never answers."
+    )
 
 
 class Strategy(Frozen):
     """Figures behind the download strategy."""
 
-    attempts: int
-    """Rows to ask for: all that the recommended choice keeps."""
-    images: Estimate
-    """Images expected from them."""
-    bytes: Estimate
-    """Bytes of those images."""
-    wasted_bytes: Estimate
-    """Bytes of reachable images that are too small, saved by reading the header first."""
-    line_hours: float | None
-    """Hours the bytes take on the assumed line."""
-    busiest_host: str | None
-    busiest_host_rows: float | None
-    busiest_host_hours: float | None
-    """Hours the busiest host needs at the assumed polite rate."""
-    attempts_for_rows_wanted: float | None
-    """Rows to ask for so that ``rows_wanted`` images arrive."""
+    attempts: Estimate = Field(description="Rows to ask for: all that the recommended choice keeps.")
+    images: Estimate = Field(description="Images expected from them.")
+    bytes: Estimate = Field(description="Bytes of those images.")
+    wasted_bytes: Estimate = Field(
+        description="Bytes of reachable images that are too small, saved by reading the header first."
+    )
+    wasted_lengths_known: Share = Field(
+        description="Of the sampled images that are too small, those whose length the server tells."
+    )
+    line_hours: Estimate = Field(description="Hours the bytes take on the assumed line.")
+    busiest_host: str | None = Field(description="The host with most of the sampled rows to ask for.")
+    busiest_host_rows: Estimate
+    busiest_host_hours: Estimate = Field(description="Hours the busiest host needs at the assumed polite rate.")
+    attempts_for_rows_wanted: Estimate | None = Field(
+        description="Rows to ask for so that ``rows_wanted`` images arrive; null where no number is wanted."
+    )
 
 
 class Conclusions(Frozen):
@@ -300,13 +307,13 @@ class Conclusions(Frozen):
 class Statistics(Frozen):
     """The whole document."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     dataset: str
     title: str
-    declared_minimum_side_px: int
-    """What declared sizes are measured against."""
-    minimum_is_promised: bool = True
-    """Whether the publisher promises that minimum, or only who asks wants it."""
+    declared_minimum_side_px: int = Field(description="What declared sizes are measured against.")
+    minimum_is_promised: bool = Field(
+        default=True, description="Whether the publisher promises that minimum, or only who asks wants it."
+    )
     requirement: RequirementSpec
     coverage: Coverage
     sizes: list[SizeMeasure]
@@ -323,12 +330,30 @@ class Statistics(Frozen):
     languages: list[Named]
     captions: Captions
     scores: list[Score]
-    similarity_cutoffs: dict[str, float]
-    """The lower quartile of similarity, rounded down to 0.001, for ``en`` and ``other``: where "raising" it starts."""
+    similarity_cutoffs: dict[str, float] = Field(
+        description="The lower quartile of similarity, rounded down to 0.001, for ``en`` and ``other``: where "
+        '"raising" it starts.',
+    )
     criteria: list[Criterion]
     yields: list[Yield]
     sample_sizes: list[SampleSize]
-    strategy: Strategy | None
-    """Null without probes."""
-    methods: dict[str, str]
+    strategy: Strategy | None = Field(description="Null without probes.")
+    methods: dict[str, str] = Field(description="Method -> what it is.")
     conclusions: Conclusions
+
+
+class _Versioned(BaseModel):
+    """What every version of the document has."""
+
+    schema_version: int
+
+
+def read_statistics(stored: bytes) -> Statistics | None:
+    """The document in a ``statistics.json``; None when an older version of the project wrote it.
+
+    Raises:
+        pydantic.ValidationError: It is no such document.
+    """
+    if _Versioned.model_validate_json(stored).schema_version < SCHEMA_VERSION:
+        return None
+    return Statistics.model_validate_json(stored)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laion_assets.statistics.display import count, full_count
+from laion_assets.statistics.intervals import METHODS
 from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
 from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
 from laion_assets.statistics.pictured import Pictured
@@ -72,17 +73,26 @@ def analysis_png(data: Pictured) -> bytes:
     return _encoded(_rendered(figure))
 
 
-def panel_png(name: str, data: Pictured, theme: Theme) -> bytes:
-    """One panel alone."""
+def panel_png(name: str, data: Pictured, *themes: Theme) -> tuple[bytes, ...]:
+    """One panel alone, a PNG per theme: the same but for its colours."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     draw, width, height = PANELS[name]
     # Titles stand above the axes, outside of what the layout looks after.
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - TITLE_IN / height), w_pad=0.06, h_pad=0.04)
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper, layout=layout)
-    draw(figure.add_subplot(), theme, data)
-    return _encoded(_rendered(figure))
+    made, place = [], None
+    for theme in themes:
+        figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper)
+        axes = figure.add_subplot()
+        draw(axes, theme, data)
+        if place is None:
+            # Looking for the place is two fifths of the work, and colours do not change it.
+            layout.execute(figure)
+            place = axes.get_position(original=True)
+        axes.set_position(place)
+        made.append(_encoded(_rendered(figure)))
+    return tuple(made)
 
 
 def preview_png(picture: bytes, *, width_px: int = 900) -> bytes:
@@ -110,7 +120,8 @@ def _palette() -> list[int]:
 
 def _encoded(image: "Image.Image") -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=6)
+    # Level 6 makes the pictures of a report 7 % smaller and takes 0.2 s more.
+    image.save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 
@@ -123,13 +134,16 @@ def _heading(figure: "Figure", data: Pictured) -> None:
         line += f"  ·  {full_count(cover.measured_rows)} images reached and measured"
     else:
         line += "  ·  the web was not asked"
+    method = "wilson_effective" if cover.weighted else "wilson_fpc"
     figure.text(0.06, 0.978, found.title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
     figure.text(0.06, 0.9585, line, fontsize=11.5, color=LIGHT.quiet, va="top", parse_math=False)
     figure.text(
         0.06,
         0.012,
         "Declared: what the publisher says. True: what the image itself says, among reachable ones. "
-        "Dashed lines: edges of the size classes.",
+        "Dashed lines: edges of the size classes.\n"
+        f"Thin lines on bars: 95\u00a0% intervals, {METHODS[method].name}. "
+        "Bytes count an image whose length is not known as the mean of the others.",
         fontsize=NOTE,
         color=LIGHT.quiet,
     )

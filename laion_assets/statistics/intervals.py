@@ -9,6 +9,7 @@ A ``domain`` is the part of the sample a figure is about, such as the reachable 
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -24,49 +25,96 @@ Bools = NDArray[np.bool_]
 LEVEL = 0.95
 Z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
 
-METHODS: dict[str, str] = {
-    "exact": "counted over all valid rows, no sampling",
-    "census": "every row of the population is in the sample, no sampling error",
-    "wilson_fpc": "95 % Wilson score interval with finite-population correction",
-    "wilson_effective": "95 % Wilson score interval on the effective sample size of a stratified ratio estimator",
-    "order_statistics_fpc": "95 % interval between two order statistics, ranks from the hypergeometric distribution",
-    "woodruff": "95 % Woodruff interval: the interval of the weighted distribution function, inverted",
-    "normal_fpc": "mean plus or minus Student's t times its standard error, with finite-population correction",
-    "ratio_linearised": "stratified ratio estimator, standard error by linearisation, Student's t",
-    "worst_case": "no assumption about unmeasured rows: none of them, to all of them; beneath, the 95 % limits of both",
-    "product": "the Wilson interval of a share, times the number of rows it is a share of",
-    "none": "nothing to estimate from",
+
+@dataclass(frozen=True)
+class Method:
+    """How a number and its interval are made.
+
+    Attributes:
+        name: In a few words, to stand with a table.
+        meaning: In a sentence.
+        mark: A letter to stand beside each number; empty where there is no interval.
+    """
+
+    name: str
+    meaning: str
+    mark: str = ""
+
+
+METHODS: dict[str, Method] = {
+    "exact": Method("exact count", "counted over all valid rows, no sampling"),
+    "census": Method("census", "every row of the population is in the sample, no sampling error"),
+    "wilson_fpc": Method(
+        "Wilson with finite-population correction",
+        "95 % Wilson score interval with finite-population correction",
+        "W",
+    ),
+    "wilson_effective": Method(
+        "Wilson at the effective sample size",
+        "95 % Wilson score interval on the effective sample size of a stratified ratio estimator",
+        "E",
+    ),
+    "order_statistics_fpc": Method(
+        "order statistics of a finite population",
+        "95 % interval between two order statistics, ranks from the hypergeometric distribution",
+        "O",
+    ),
+    "woodruff": Method(
+        "Woodruff", "95 % Woodruff interval: the interval of the weighted distribution function, inverted", "F"
+    ),
+    "normal_fpc": Method(
+        "normal with Student's t and finite-population correction",
+        "mean plus or minus Student's t times its standard error, with finite-population correction",
+        "N",
+    ),
+    "ratio_linearised": Method(
+        "linearised ratio estimator with Student's t",
+        "stratified ratio estimator, standard error by linearisation, Student's t",
+        "R",
+    ),
+    "double_sample": Method(
+        "rows times the mean of the known lengths",
+        "number of rows times the mean of those whose value is known, Student's t: takes which are known for chance",
+        "D",
+    ),
+    "worst_case": Method(
+        "bounds without an assumption",
+        "no assumption about unmeasured rows: none of them, to all of them; beneath, the 95 % limits of both",
+        "B",
+    ),
+    "product": Method(
+        "Wilson times a number of rows",
+        "the Wilson interval of a share, times the number of rows it is a share of, or a number of rows divided by it",
+        "P",
+    ),
+    "none": Method("nothing", "nothing to estimate from"),
 }
 
-MARKS: dict[str, str] = {
-    "wilson_fpc": "W",
-    "wilson_effective": "E",
-    "order_statistics_fpc": "O",
-    "woodruff": "F",
-    "normal_fpc": "N",
-    "ratio_linearised": "R",
-    "worst_case": "B",
-    "product": "P",
-}
-"""A letter per method, to stand beside each number."""
+UNDOUBTED = ("exact", "census")
+"""Methods without an interval: the number is known."""
 
 
-def student_t(degrees: float) -> float:
-    """The 97.5 % point of Student's t (exact for 1 and 2 degrees, else Abramowitz & Stegun 26.7.5, error < 0.3 %)."""
+@lru_cache(maxsize=1024)
+def student_t(degrees: int) -> float:
+    """The 97.5 % point of Student's t: the finite series of Abramowitz & Stegun 26.7.3 and 26.7.4, solved by Newton."""
     if degrees < 1:
         return math.inf
-    if degrees < 2:
-        return math.tan(math.pi * LEVEL / 2)
-    if degrees < 3:
-        return LEVEL * math.sqrt(2 / (1 - LEVEL**2))
-    z = Z
-    return (
-        z
-        + (z**3 + z) / (4 * degrees)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * degrees**3)
-        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * degrees**4)
-    )
+    peak = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(degrees * math.pi)
+    # Each factor turns a term of the series into the next: (k - 1) / k times the squared cosine.
+    places = np.arange(2 + degrees % 2, degrees - 1, 2)
+    factors = (places - 1) / places
+    # From below the root of a concave function, every step stays below it.
+    t, step = Z, math.inf
+    while step > 1e-12 * t:
+        cosine2 = degrees / (degrees + t * t)
+        series = 1 + float(np.cumprod(factors * cosine2).sum())
+        inside = math.sqrt(1 - cosine2) * series
+        if degrees % 2:
+            rest = inside * math.sqrt(cosine2) if degrees > 1 else 0.0
+            inside = 2 / math.pi * (math.acos(math.sqrt(cosine2)) + rest)
+        step = (LEVEL - inside) / (2 * peak * cosine2 ** ((degrees + 1) / 2))
+        t += step
+    return t
 
 
 def wilson(proportion: float, n: float) -> tuple[float, float]:
@@ -104,17 +152,23 @@ def nothing(n: int = 0) -> Estimate:
 
 
 def scaled(part: Estimate, factor: float) -> Estimate:
-    """A share turned into a number of rows."""
+    """The same in another unit: a share as a number of rows, bytes as hours."""
     if part.estimate is None:
         return nothing(part.n)
-    times = [None if end is None else end * factor for end in (part.low, part.high)]
-    return Estimate(
-        estimate=part.estimate * factor,
-        low=times[0],
-        high=times[1],
-        n=part.n,
-        method=part.method if part.method in ("exact", "census") else "product",
-    )
+    low, high = (None if end is None else end * factor for end in (part.low, part.high))
+    return Estimate(estimate=part.estimate * factor, low=low, high=high, n=part.n, method=_of_product(part))
+
+
+def needed_for(wanted: float, part: Estimate) -> Estimate:
+    """How many rows hold ``wanted`` rows of which they are a share; no upper end where the share may be nil."""
+    if not part.estimate:
+        return nothing(part.n)
+    low, high = (wanted / end if end else None for end in (part.high, part.low))
+    return Estimate(estimate=wanted / part.estimate, low=low, high=high, n=part.n, method=_of_product(part))
+
+
+def _of_product(part: Estimate) -> str:
+    return "product" if part.method.startswith("wilson") else part.method
 
 
 @lru_cache(maxsize=1024)

@@ -30,6 +30,7 @@ MANY_WATERMARKS = 0.1
 MANY_UNSAFE = 0.01
 CROWDED_HOST = 0.1
 MANY_OUR_FAULT = 0.01
+MANY_UNKNOWN_LENGTHS = 0.01
 MANY_QUARANTINED = 0.01
 PRECISE_HALF_WIDTH = 0.01
 MANY_MATCHES = 0.95
@@ -65,10 +66,14 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         template += ", as promised." if found.minimum_is_promised else "."
         return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
     start = "The promise is broken: " if found.minimum_is_promised else "Not all rows declare enough: "
-    template = f"{start}{{few}} of the {{n}} {whose} {those} ({{share}}) declare a side below {{side}} px."
-    path = f"anomaly/kinds/declared_below_minimum/{'declared_all' if views.declared_all else 'share'}"
-    places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
-    return [("limit", say(document, "promise", template, **places, **side))]
+    if views.declared_all:
+        path = "anomaly/kinds/declared_below_minimum/declared_all"
+        template = f"{start}{{few}} of the {{n}} valid {those} ({{share}}) declare a side below {{side}} px."
+        places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
+        return [("limit", say(document, "promise", template, **places, **side))]
+    template = f"{start}{{share}} of the {those} declare a side below {{side}} px."
+    share = "anomaly/kinds/declared_below_minimum/share percent+ci"
+    return [("limit", say(document, "promise", template, share=share, **side))]
 
 
 def _true_size(found: Statistics, document: dict[str, Any]) -> list[Judged]:
@@ -117,7 +122,7 @@ def _ours(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         "{share} of the probes failed on our side (resolver, network): the share of living links is understated. "
         "Probe again before deciding anything."
     )
-    return [("limit", say(document, "our_fault", template, share="reach/our_fault percent"))]
+    return [("limit", say(document, "our_fault", template, share="reach/our_fault percent+ci"))]
 
 
 def _high_resolution(found: Statistics, document: dict[str, Any]) -> list[Judged]:
@@ -131,7 +136,7 @@ def _high_resolution(found: Statistics, document: dict[str, Any]) -> list[Judged
     if share is None or share.low is None or share.high is None:
         return []
     what = "of the reachable images have" if where == "true_sample" else "of the rows declare"
-    places = {"share": f"thresholds/{side}/views/{where} percent", "side": "requirement/minimum_high_side_px tidy"}
+    places = {"share": f"thresholds/{side}/views/{where} percent+ci", "side": "requirement/minimum_high_side_px tidy"}
     if share.low >= MUCH_HIGH_RESOLUTION:
         template = f"There is depth beyond the minimum: {{share}} {what} at least {{side}} px."
         return [("strength", say(document, "high_resolution", template, **places))]
@@ -143,7 +148,7 @@ def _matches(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     exact = next((match.share for match in found.agreement if match.name == "exact"), None)
     if exact is None or exact.low is None:
         return []
-    places = {"share": "agreement/exact/share percent"}
+    places = {"share": "agreement/exact/share percent+ci"}
     if exact.low >= MANY_MATCHES:
         template = "Declared sizes can be trusted where the image still exists: {share} match to the pixel."
         return [("strength", say(document, "matches", template, **places))]
@@ -166,7 +171,7 @@ def _shapes(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if not known:
         return []
     largest, name = max(known)
-    places = {"share": f"aspect/{name}/views/{where} percent"}
+    places = {"share": f"aspect/{name}/views/{where} percent+ci"}
     if largest > ONE_SHAPE:
         return [("limit", say(document, "shapes", f"One shape dominates: {{share}} are {name}.", **places))]
     template = f"Shapes are mixed: the most frequent one, {name}, makes {{share}}."
@@ -190,8 +195,8 @@ def _nonresponse(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if reached.n == 0 or missed.n == 0:
         return []
     places = {
-        "reached": "reach/declared_high_among_reached percent",
-        "missed": "reach/declared_high_among_unreached percent",
+        "reached": "reach/declared_high_among_reached percent+ci",
+        "missed": "reach/declared_high_among_unreached percent+ci",
         "side": "requirement/minimum_high_side_px tidy",
     }
     gap = abs((reached.estimate or 0) - (missed.estimate or 0))
@@ -228,7 +233,7 @@ def _captions(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if median.estimate is None or useless.low is None or useless.high is None:
         return []
     judged: list[Judged] = []
-    places = {"words": "captions/words/percentiles/p50 tidy"}
+    places = {"words": "captions/words/percentiles/p50 tidy+ci"}
     if median.estimate < SHORT_CAPTION_WORDS:
         template = "Captions are short: half of them have {words} words or fewer."
         judged.append(("limit", say(document, "caption_words", template, **places)))
@@ -237,7 +242,7 @@ def _captions(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         judged.append(("strength", say(document, "caption_words", template, **places)))
     if useless.low > MANY_USELESS_CAPTIONS:
         template = "{share} of the captions say nothing (blank, boilerplate, file names, addresses)."
-        judged.append(("limit", say(document, "useless_captions", template, share="captions/useless percent")))
+        judged.append(("limit", say(document, "useless_captions", template, share="captions/useless percent+ci")))
     return judged
 
 
@@ -247,12 +252,12 @@ def _languages(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     share = found.languages[0].sample.estimate
     if share is None:
         return []
-    places = {"share": "languages/0/sample percent"}
+    places = {"share": "languages/0/sample percent+ci"}
     if found.languages[0].name in UNTOLD_LANGUAGES:
         template = "The language of {share} of the captions is not known."
         return [("limit", say(document, "languages", template, **places))]
     if share > ONE_LANGUAGE:
-        template = "Nearly all captions are in one language ({share})."
+        template = "Nearly all captions are in one language: {share}."
         return [("limit", say(document, "languages", template, **places))]
     template = "Captions come in more than one language; the most frequent makes {share}."
     return [("strength", say(document, "languages", template, **places))]
@@ -268,7 +273,7 @@ def _score(
     if share is None or share.low is None:
         return []
     path = f"scores/{column}/at_or_above_cutoff" + ("_all" if score.at_or_above_cutoff_all else "")
-    places = {"share": f"{path} percent", "cutoff": f"scores/{column}/cutoff tidy"}
+    places = {"share": f"{path} percent+ci", "cutoff": f"scores/{column}/cutoff tidy"}
     if share.low > limit:
         template = f"{{share}} of the scored rows are {what} ({column} ≥ {{cutoff}})."
         return [("limit", say(document, name, template, **places))]
@@ -288,7 +293,7 @@ def _hosts(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     share = found.hosts.top_1
     if share is None or share.estimate is None:
         return []
-    places = {"share": "hosts/top_1 percent", "top": "hosts/top_10 percent"}
+    places = {"share": "hosts/top_1 percent+ci", "top": "hosts/top_10 percent+ci"}
     if share.estimate >= CROWDED_HOST:
         template = (
             "One host holds {share} of the rows, the ten largest {top}: politeness there decides how long it takes."
@@ -302,7 +307,17 @@ def _opted_out(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if found.reach is None or found.reach.opted_out.count == 0:
         return []
     template = "The publishers of {share} of the rows asked not to be used for training; those must be left out."
-    return [("limit", say(document, "opted_out", template, share="reach/opted_out percent"))]
+    return [("limit", say(document, "opted_out", template, share="reach/opted_out percent+ci"))]
+
+
+def _lengths(found: Statistics, document: dict[str, Any]) -> list[Judged]:
+    unknown = found.reach.file_bytes_unknown if found.reach is not None else None
+    if unknown is None or (unknown.estimate or 0) <= MANY_UNKNOWN_LENGTHS:
+        return []
+    if unknown.count == unknown.n:
+        return [("limit", say(document, "lengths", "No server tells how long a file is: bytes cannot be estimated."))]
+    template = "The length of {share} of the reachable images is not known: bytes count them at the mean of the others."
+    return [("limit", say(document, "lengths", template, share="reach/file_bytes_unknown percent+ci"))]
 
 
 def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
@@ -346,6 +361,7 @@ _WEIGHED = (
     _unsafe,
     _hosts,
     _opted_out,
+    _lengths,
     _quarantine,
     _coverage,
 )

@@ -72,7 +72,7 @@ def measure(
             reachable=reached.reachable if reached else None,
         ),
         strategy=None,
-        methods=METHODS,
+        methods={name: method.meaning for name, method in METHODS.items()},
         conclusions=Conclusions(summary=[], anomaly=[], strengths=[], limits=[], recommendations=[], strategy=[]),
     )
     chosen = choices(evidence, cutoffs)

@@ -67,7 +67,7 @@ def draw_classes(axes: "Axes", theme: Theme, data: Pictured) -> None:
 def draw_shapes(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """Square, landscape and portrait."""
     found = data.statistics
-    dress(axes, theme, title="Shapes", subtitle="square: width / height from 0.9 to 1.1")
+    dress(axes, theme, title="Shapes", subtitle="square: width / height from 0.9 to 1.1; 95 % intervals")
     groups = (
         ("declared", DECLARED, _picked(found.aspect, declared=True), ""),
         ("true", TRUE, _picked(found.aspect, declared=False), ""),

@@ -194,7 +194,13 @@ def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
 def draw_yields(axes: "Axes", theme: Theme, data: Pictured) -> None:
     """What each choice of rows would leave."""
     found = data.statistics
-    dress(axes, theme, title="What each choice leaves", subtitle="share of all rows; images and bytes", grid="x")
+    dress(
+        axes,
+        theme,
+        title="What each choice leaves",
+        subtitle="share of all rows, with 95 % intervals; images and bytes",
+        grid="x",
+    )
     if not found.coverage.sample_rows:
         no_data(axes, theme, "no rows")
         return

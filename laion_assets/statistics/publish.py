@@ -29,7 +29,7 @@ def make_files(evidence: Evidence, found: Statistics) -> ReportFiles:
     """All files of a report; the same bytes for the same evidence."""
     data = pictured(evidence, found)
     picture = analysis_png(data)
-    panels = {name: (panel_png(name, data, LIGHT), panel_png(name, data, DARK)) for name in PANELS if name != "yields"}
+    panels = {name: panel_png(name, data, LIGHT, DARK) for name in PANELS if name != "yields"}
     return ReportFiles(
         content={
             f"{found.dataset}_sample_analysis.csv": sample_csv(evidence),

@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from laion_assets.statistics.anomaly import displayable
-from laion_assets.statistics.display import NBSP, UNKNOWN, number_of, resolve, shown
+from laion_assets.statistics.display import NBSP, UNKNOWN, number_of, range_texts, resolve, shown
 from laion_assets.statistics.document import Statistics
-from laion_assets.statistics.intervals import MARKS, METHODS
+from laion_assets.statistics.intervals import METHODS, UNDOUBTED
 from laion_assets.statistics.measure import plain
 from laion_assets.statistics.sample_csv import COLUMNS
 from laion_assets.statistics.statements import pieces
@@ -26,7 +26,7 @@ from laion_assets.statistics.statements import pieces
 _TEMPLATES = Path(__file__).parent
 
 
-def html_report(found: Statistics, pictures: Mapping[str, tuple[bytes, bytes]]) -> str:
+def html_report(found: Statistics, pictures: Mapping[str, Sequence[bytes]]) -> str:
     """A page that needs nothing but itself.
 
     Args:
@@ -42,8 +42,10 @@ def html_report(found: Statistics, pictures: Mapping[str, tuple[bytes, bytes]]) 
             **_shared(document),
             num=page.num,
             ci=page.ci,
+            beside=page.beside,
             bounds=page.bounds,
             count_of=page.count_of,
+            made_by=page.made_by,
             say=page.say,
             text=lambda value, length=80: displayable(str(value), length),
             css=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
@@ -67,6 +69,7 @@ def markdown_report(found: Statistics) -> str:
             num=page.num,
             ci=page.ci,
             bounds=page.bounds,
+            made_by=page.made_by,
             say=page.say,
             text=lambda value, length=80: markdown_text(displayable(str(value), length)),
         )
@@ -98,8 +101,7 @@ def _shared(document: dict[str, Any]) -> dict[str, Any]:
             "short_side": "Short side",
             "megapixels": "Area",
         },
-        "used_methods": sorted(_methods(document)),
-        "marks": MARKS,
+        "used_methods": {name: METHODS[name] for name in sorted(_methods(document), key=list(METHODS).index)},
     }
 
 
@@ -124,11 +126,34 @@ def _environment(*, autoescape: bool) -> Environment:
     )
 
 
+class _MethodsUsed:
+    """Which methods the numbers of a table were made by, noted while it is rendered."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def note(self, method: str) -> None:
+        """A number made by this method was shown."""
+        self._used.add(method)
+
+    def told(self) -> str:
+        """What was noted since the last time, in a sentence or two; empty where nothing was."""
+        used, self._used = self._used, set()
+        known = " or ".join(METHODS[name].name for name in UNDOUBTED if name in used)
+        marked = ", ".join(
+            f"{method.mark}{NBSP}{method.name}" for key, method in METHODS.items() if method.mark and key in used
+        )
+        if not marked:
+            return f"Method: {known}." if known else ""
+        return f"{f'Without an interval: {known}. ' if known else ''}95{NBSP}% intervals: {marked}."
+
+
 class _Html:
     """Numbers and sentences as HTML."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._methods = _MethodsUsed()
 
     def num(self, path: str, form: str, text: str | None = None) -> Markup:
         """One number; ``text`` where it is to be shown in another way."""
@@ -144,10 +169,24 @@ class _Html:
         found = resolve(self.document, path)
         if found is None or found["estimate"] is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
-        if found["method"] in ("exact", "census"):
+        self._methods.note(found["method"])
+        if found["method"] in UNDOUBTED:
             return self.num(path, form)
         ends = self._range(path, ("low", "high"), form)
         return Markup('{}<span class="ci">{}{}</span>').format(self.num(path, form), ends, _mark(found["method"]))
+
+    def beside(self, path: str, form: str) -> Markup:
+        """A number with its interval behind it, for running text."""
+        found = resolve(self.document, path)
+        if found is None or found["estimate"] is None or found["method"] in UNDOUBTED:
+            return self.num(path, form)
+        ends = self._range(path, ("low", "high"), form)
+        return Markup("{} ({}{})").format(self.num(path, form), ends, _mark(found["method"]))
+
+    def made_by(self) -> Markup:
+        """A line on the methods of the numbers with intervals shown since the last one."""
+        told = self._methods.told()
+        return Markup('<p class="method">{}</p>').format(told) if told else Markup("")
 
     def count_of(self, path: str) -> Markup:
         """The rows behind a share that may not be known."""
@@ -159,6 +198,7 @@ class _Html:
         """From the lowest to the highest it can be, and beneath the 95 % limits of both."""
         if resolve(self.document, path) is None:
             return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
+        self._methods.note("worst_case")
         whole = Markup('<span class="together">{}</span><span class="ci">{}{}</span>')
         ends = (self._range(path, pair, "percent") for pair in (("lowest", "highest"), ("low", "high")))
         return whole.format(*ends, _mark("worst_case"))
@@ -178,7 +218,7 @@ class _Html:
 
 
 def _mark(method: str) -> Markup:
-    return Markup('<abbr title="{}">{}</abbr>').format(METHODS[method], MARKS[method])
+    return Markup('<abbr title="{}">{}</abbr>').format(METHODS[method].meaning, METHODS[method].mark)
 
 
 class _Markdown:
@@ -186,6 +226,7 @@ class _Markdown:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._methods = _MethodsUsed()
 
     def num(self, path: str, form: str) -> str:
         """One number."""
@@ -196,15 +237,22 @@ class _Markdown:
         found = resolve(self.document, path)
         if found is None or found["estimate"] is None:
             return UNKNOWN
-        if found["method"] in ("exact", "census"):
+        self._methods.note(found["method"])
+        if found["method"] in UNDOUBTED:
             return self.num(path, form)
-        return f"{self.num(path, form)} ({self._range(found, ('low', 'high'), form)} {MARKS[found['method']]})"
+        return f"{self.num(path, form)} ({self._range(found, ('low', 'high'), form)} {METHODS[found['method']].mark})"
+
+    def made_by(self) -> str:
+        """A line on the methods of the numbers with intervals shown since the last one."""
+        return _harmless(self._methods.told())
 
     def bounds(self, path: str) -> str:
         """From the lowest to the highest it can be."""
         if resolve(self.document, path) is None:
             return UNKNOWN
-        return self._range(resolve(self.document, path), ("lowest", "highest"), "percent") + f" {MARKS['worst_case']}"
+        self._methods.note("worst_case")
+        ends = self._range(resolve(self.document, path), ("lowest", "highest"), "percent")
+        return f"{ends} {METHODS['worst_case'].mark}"
 
     def say(self, statement: Mapping[str, Any]) -> str:
         """A sentence with its numbers."""
@@ -212,15 +260,6 @@ class _Markdown:
 
     def _range(self, found: Mapping[str, float | None], ends: tuple[str, str], form: str) -> str:
         return _harmless(f" {UNKNOWN} ".join(range_texts([found[end] for end in ends], form)))
-
-
-def range_texts(ends: Sequence[float | None], form: str) -> list[str]:
-    """Both ends of a range, the unit once where it is the same, ``…`` for an end that is not bounded."""
-    low, high = ("…" if end is None else shown(end, form) for end in ends)
-    unit = high.rpartition(NBSP)[2]
-    if NBSP in high and low.endswith(f"{NBSP}{unit}"):
-        low = low.removesuffix(f"{NBSP}{unit}")
-    return [low, high]
 
 
 def _harmless(text: str) -> str:

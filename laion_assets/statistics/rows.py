@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from laion_assets.metadata.hosts import host_of
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.size_classes import historical_bucket
 from laion_assets.probes.anomaly import classify
@@ -48,7 +49,7 @@ def derive(frame: pl.DataFrame, *, minimum_side_px: int, edges_px: Sequence[int]
             true_height=pl.when(measured).then("true_height"),
             measured=measured,
             fault=pl.col("outcome").replace_strict(_FAULTS, default=Fault.US.value, return_dtype=pl.String),
-            host=host_of(pl.col("url")),
+            host=host_of(pl.col("url")).fill_null(NO_NAME),
         )
         .pipe(classify, minimum_side_px=minimum_side_px, edges_px=edges_px)
         .with_columns(
@@ -79,13 +80,6 @@ def aspect_class(width: pl.Expr, height: pl.Expr) -> pl.Expr:
         .then(pl.lit("portrait"))
         .otherwise(pl.lit("square"))
     )
-
-
-def host_of(url: pl.Expr) -> pl.Expr:
-    """The lower-case host of a URL without credentials and port; ``NO_NAME`` where there is none."""
-    authority = url.str.extract(r"^[A-Za-z][A-Za-z0-9+.\-]*://([^/?#\\]*)", 1)
-    host = authority.str.replace(r"^.*@", "").str.replace(r":\d*$", "").str.to_lowercase().str.strip_chars(".")
-    return pl.when(host.is_null() | (host == "")).then(pl.lit(NO_NAME)).otherwise(host)
 
 
 def floats(frame: pl.DataFrame, column: str) -> Floats:

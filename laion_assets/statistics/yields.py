@@ -8,9 +8,9 @@ import polars as pl
 
 from laion_assets.statistics.captions import is_blank, is_boilerplate, is_file_name, is_web_address
 from laion_assets.statistics.document import SampleSize, Score, Statement, Strategy, Yield
-from laion_assets.statistics.estimate import Estimate
+from laion_assets.statistics.estimate import Estimate, Share
 from laion_assets.statistics.evidence import Evidence
-from laion_assets.statistics.intervals import Bools, Z, nothing, scaled
+from laion_assets.statistics.intervals import Bools, Z, exact_share, needed_for, scaled
 from laion_assets.statistics.statements import say
 
 HALF_WIDTHS = (0.05, 0.02, 0.01, 0.005, 0.001)
@@ -130,27 +130,28 @@ def yields(evidence: Evidence, chosen: list[Choice], document: dict[str, object]
 
 def _yield(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Yield:
     sample, left = evidence.sample, remaining(evidence, choice)
-    bytes_each = evidence.values("file_bytes")
-    known = left & ~np.isnan(bytes_each)
-    mean = sample.mean(bytes_each, known)
+    lengths = evidence.values("file_bytes")
+    known = ~np.isnan(lengths)
     share = sample.share(left)
     return Yield(
         id=choice.id,
         title=choice.title,
         condition=_condition(evidence, choice, document),
-        attempted=sample.share(choice.where),
+        attempted=_attempted(evidence, choice),
         share=share,
         rows=scaled(share, sample.population),
-        bytes=_total_bytes(evidence, left) if known.any() else nothing(),
-        mean_bytes=mean,
+        bytes=sample.total(lengths, left),
+        mean_bytes=sample.mean(lengths, left & known),
+        lengths_known=sample.share(known, left) if evidence.probed else None,
     )
 
 
-def _total_bytes(evidence: Evidence, chosen: Bools) -> Estimate:
-    """Bytes of the chosen rows; a length that is not known counts as the mean of those that are."""
-    lengths = evidence.values("file_bytes")
-    mean = evidence.sample.mean(lengths, chosen & ~np.isnan(lengths)).estimate or 0.0
-    return evidence.sample.total(np.where(np.isnan(lengths), mean, lengths), chosen)
+def _attempted(evidence: Evidence, choice: Choice) -> Share:
+    sample = evidence.sample
+    # A choice without a condition on the metadata asks for all rows, not for all sampled ones only.
+    if choice.where is sample.everything:
+        return exact_share(sample.population, sample.population)
+    return sample.share(choice.where)
 
 
 def _condition(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Statement:
@@ -171,7 +172,6 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
     if not evidence.probed or not len(evidence.sample.weight):
         return None
     requirement, sample = evidence.requirement, evidence.sample
-    asked, left = found.attempted.estimate or 0.0, found.share.estimate or 0.0
     small = choice.where & evidence.has(pl.col("true_short_side") < choice.minimum_side_px)
     hosts = (
         evidence.rows.filter(pl.Series(choice.where))
@@ -179,18 +179,23 @@ def strategy(evidence: Evidence, choice: Choice, found: Yield) -> Strategy | Non
         .agg(pl.col("weight").sum())
         .sort(["weight", "host"], descending=[True, False])
     )
-    busiest = hosts.row(0) if hosts.height else (None, None)
-    total = found.bytes.estimate
+    busiest = hosts.item(0, "host") if hosts.height else None
+    on_it = sample.share(choice.where & evidence.has(pl.col("host") == pl.lit(busiest, pl.String)))
+    wanted = requirement.rows_wanted
+    lengths = evidence.values("file_bytes")
     return Strategy(
-        attempts=round(asked * sample.population),
+        attempts=scaled(found.attempted, sample.population),
         images=found.rows,
         bytes=found.bytes,
-        wasted_bytes=_total_bytes(evidence, small),
-        line_hours=None if total is None else total * 8 / (requirement.bandwidth_mbit_s * 1e6) / 3600,
-        busiest_host=busiest[0],
-        busiest_host_rows=busiest[1],
-        busiest_host_hours=None if busiest[1] is None else busiest[1] / requirement.requests_per_host_s / 3600,
-        attempts_for_rows_wanted=requirement.rows_wanted * asked / left if requirement.rows_wanted and left else None,
+        wasted_bytes=sample.total(lengths, small),
+        wasted_lengths_known=sample.share(~np.isnan(lengths), small),
+        line_hours=scaled(found.bytes, 8 / (requirement.bandwidth_mbit_s * 1e6) / 3600),
+        busiest_host=busiest,
+        busiest_host_rows=scaled(on_it, sample.population),
+        busiest_host_hours=scaled(on_it, sample.population / requirement.requests_per_host_s / 3600),
+        attempts_for_rows_wanted=needed_for(wanted, sample.share(remaining(evidence, choice), choice.where))
+        if wanted
+        else None,
     )
 
 

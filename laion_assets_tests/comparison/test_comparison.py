@@ -1,6 +1,7 @@
 """Datasets side by side: a figure in the table is the figure in that dataset's own report."""
 
 import functools
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +13,7 @@ from laion_assets.comparison.comparison import COMPARISON_SCHEMA, compare_datase
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
 from laion_assets.statistics.declared import Declared
-from laion_assets.statistics.document import Statistics
+from laion_assets.statistics.document import SCHEMA_VERSION, Statistics
 from laion_assets.statistics.evidence import Evidence
 from laion_assets.statistics.measure import measure
 from laion_assets.statistics.publish import json_of
@@ -86,6 +87,15 @@ def test_the_asset_leaves_out_what_has_no_statistics_yet(tmp_path: Path) -> None
     assert written.equals(compare_datasets([statistics("web_b", reachable=0.9)]))
     assert made.metadata["datasets"].value == 1
     assert made.metadata["dagster/row_count"].value == 1
+
+
+def test_statistics_of_an_older_version_are_left_out_too(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    older = json.loads(json_of(statistics("web_b", reachable=0.9)))
+    del older["methods"]
+    uri = lake.uri(["web_b", "resolution_statistics"], "statistics.json")
+    lake.write_bytes(uri, json.dumps({**older, "schema_version": SCHEMA_VERSION - 1}).encode())
+    assert compared(lake, ["web_b"]).metadata["datasets"].value == 0
 
 
 def test_without_any_statistics_the_asset_says_so(tmp_path: Path) -> None:

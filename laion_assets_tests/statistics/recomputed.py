@@ -5,6 +5,7 @@ of its quadratic, ranks from scipy's hypergeometric distribution, Student's t fr
 """
 
 import functools
+import itertools
 import math
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ import scipy  # type: ignore[import-untyped]
 Row = Mapping[str, Any]
 Numbers = dict[str, float]
 
-LABELS = {"< 1024": (0, 1024), "1024-2048": (1024, 2048), "2048-4096": (2048, 4096), "4096+": (4096, math.inf)}
+PERCENTILES = (25, 50, 75, 90, 95, 99)
 CAMERA = re.compile(r"(img|dsc|dscn)[ _-]?\d{3,}", re.IGNORECASE)
 RETRYABLE = {"timed_out", "server_error", "rate_limited", "connection_lost", "refused", "truncated", "resolver_failed"}
 
@@ -28,20 +29,33 @@ def z() -> float:
 
 
 class Recomputation:
-    """Numbers by path, for an equally weighted sample without replacement.
+    """Numbers by path, for a sample without replacement whose rows carry ``weight``; equal weights are one stratum.
 
     Args:
         everybody: All valid rows.
         sample: The sampled ones with what the probes found.
         requirement: The requirement's fields.
         quarantined: Rows quarantined in all parts together.
+        promised: The minimum side that declared sizes are measured against.
     """
 
     def __init__(
-        self, everybody: Sequence[Row], sample: Sequence[Row], requirement: Mapping[str, Any], quarantined: int
+        self,
+        everybody: Sequence[Row],
+        sample: Sequence[Row],
+        requirement: Mapping[str, Any],
+        quarantined: int,
+        promised: int,
     ) -> None:
-        self.everybody, self.sample, self.requirement = everybody, sample, requirement
+        self.everybody, self.sample, self.requirement, self.promised = everybody, sample, requirement, promised
         self.population, self.n = len(everybody), len(sample)
+        self.weight = [float(row["weight"]) for row in sample]
+        self.strata = {w: [place for place, other in enumerate(self.weight) if other == w] for w in set(self.weight)}
+        self.edges = tuple(requirement["edges_px"])
+        self.everywhere = [True] * self.n
+        self.measured = [row["true_width"] is not None for row in sample]
+        self.sized = [row["declared_width"] is not None for row in sample]
+        self.sized_rows = [row for row in everybody if row["declared_width"] is not None]
         self.numbers: Numbers = {}
         self._coverage(quarantined)
         self._sizes()
@@ -53,59 +67,126 @@ class Recomputation:
         self._criteria()
         self._sample_sizes()
 
+    @property
+    def weighted(self) -> bool:
+        return len(self.strata) > 1
+
     def share(self, path: str, having: Sequence[bool], domain: Sequence[bool] | None = None) -> None:
-        """A share with Wilson's interval: the roots of (p - q)^2 = z^2 q (1 - q) / n * (N - n) / (N - 1)."""
-        inside = [True] * self.n if domain is None else list(domain)
+        """A share with Wilson's interval."""
+        inside = self.everywhere if domain is None else list(domain)
         n = sum(inside)
         count = sum(1 for yes, within in zip(having, inside, strict=True) if yes and within)
         if n == 0:
             self.numbers[f"{path}/count"] = self.numbers[f"{path}/n"] = 0
             return
-        p, big = count / n, n * self.population / self.n
-        z2 = z() ** 2 * (big - n) / (big - 1)
-        roots = sorted(np.roots([1 + z2 / n, -(2 * p + z2 / n), p * p]).real)
-        low, high = max(roots[0], count / big), min(roots[1], 1 - (n - count) / big)
+        if not self.weighted:
+            big = n * self.population / self.n
+            low, high = wilson(count / n, n, big)
+            low, high = max(low, count / big), min(high, 1 - (n - count) / big)
+            self._put(path, count / n, low, high, count=count, n=n)
+            return
+        p, size = self._effective(having, inside)
+        low, high = wilson(p, size, math.inf)
         self._put(path, p, low, high, count=count, n=n)
+
+    def _effective(self, having: Sequence[bool], inside: Sequence[bool]) -> tuple[float, float]:
+        """A weighted share, and the rows of a simple sample whose share would have its standard error."""
+        weights = [w for w, within in zip(self.weight, inside, strict=True) if within]
+        rows = sum(weights)
+        p = sum(w for w, yes, within in zip(self.weight, having, inside, strict=True) if yes and within) / rows
+        scores = [(yes - p) / rows if within else 0.0 for yes, within in zip(having, inside, strict=True)]
+        error = self._error(scores)
+        return p, p * (1 - p) / error**2 if error > 1e-9 else rows**2 / sum(w * w for w in weights)
+
+    def _error(self, scores: Sequence[float]) -> float:
+        """Of the sum of the scores over all rows of the dataset: per stratum N^2 (1 - n / N) s^2 / n."""
+        variance = 0.0
+        for weight, places in self.strata.items():
+            n, rows = len(places), weight * len(places)
+            variance += rows**2 * (1 - n / rows) * float(np.var([scores[place] for place in places], ddof=1)) / n
+        return math.sqrt(variance)
 
     def exact(self, path: str, count: int, n: int) -> None:
         """A share that was counted."""
-        self._put(path, count / n, count / n, count / n, count=count, n=n)
+        if n:
+            self._put(path, count / n, count / n, count / n, count=count, n=n)
 
     def mean(self, path: str, values: Sequence[float | None], domain: Sequence[bool]) -> None:
         """A mean over a domain: t times its standard error, linearised over the whole sample."""
         inside = [v is not None and d for v, d in zip(values, domain, strict=True)]
-        chosen = [v for v, d in zip(values, inside, strict=True) if v is not None and d]
-        n, mean = len(chosen), float(np.mean(chosen))
-        scores = np.array([(v - mean) / n if v is not None and d else 0.0 for v, d in zip(values, inside, strict=True)])
-        error = math.sqrt((1 - self.n / self.population) * self.n * scores.var(ddof=1))
-        half = scipy.stats.t.ppf(0.975, n - 1) * error
-        self._put(path, mean, mean - half, mean + half)
+        chosen = [(w, v) for w, v, d in zip(self.weight, values, domain, strict=True) if v is not None and d]
+        if not chosen:
+            return
+        rows = sum(w for w, _ in chosen)
+        mean = sum(w * v for w, v in chosen) / rows
+        scores = [(v - mean) / rows if v is not None and d else 0.0 for v, d in zip(values, inside, strict=True)]
+        seen = sum(v for _, v in chosen) / rows
+        self._around(path, mean, self._error(scores), len(chosen) - len(self.strata), seen)
+
+    def _around(self, path: str, value: float, error: float, degrees: int, seen: float) -> None:
+        """Student's t times the standard error, never below what the sample itself adds up to."""
+        self.numbers[path] = value
+        if degrees >= 1:
+            half = scipy.stats.t.ppf(0.975, degrees) * error
+            self._put(path, value, max(value - half, seen), value + half)
 
     def distribution(self, path: str, values: Sequence[float | None], domain: Sequence[bool] | None = None) -> None:
         """Everything about one quantity of the sample."""
-        inside = [True] * self.n if domain is None else list(domain)
+        within = self.everywhere if domain is None else list(domain)
+        inside = [d and v is not None for v, d in zip(values, within, strict=True)]
         chosen = sorted(v for v, d in zip(values, inside, strict=True) if d and v is not None)
         n = len(chosen)
-        self.numbers |= {f"{path}/n": n, f"{path}/minimum": chosen[0], f"{path}/maximum": chosen[-1]}
+        self.numbers[f"{path}/n"] = n
+        if not n:
+            return
+        self.numbers |= {f"{path}/minimum": chosen[0], f"{path}/maximum": chosen[-1]}
         self.mean(f"{path}/mean", values, inside)
+        for p in PERCENTILES:
+            percentile = self._woodruff if self.weighted else self._between_ranks
+            percentile(f"{path}/percentiles/p{p}", p / 100, values, inside)
+
+    def _between_ranks(self, path: str, p: float, values: Sequence[float | None], inside: Sequence[bool]) -> None:
+        chosen = sorted(v for v, d in zip(values, inside, strict=True) if d and v is not None)
+        n = len(chosen)
         big = round(n * self.population / self.n)
-        for p in (25, 50, 75, 90, 95, 99):
-            position = (big - 1) * p / 100
-            below = math.floor(position) + 1
-            above = below + (position != math.floor(position))
-            # The largest rank that is not above, and the smallest that is not below, each with 97.5 %.
-            lows = np.flatnonzero(scipy.stats.hypergeom.sf(np.arange(n), big, below, n) >= 0.975)
-            highs = np.flatnonzero(scipy.stats.hypergeom.cdf(np.arange(n), big, above - 1, n) >= 0.975)
-            name = f"{path}/percentiles/p{p}"
-            self.numbers[name] = float(np.percentile(chosen, p))
-            if len(lows):
-                self.numbers[f"{name}/low"] = min(chosen[lows[-1]], self.numbers[name])
-            if len(highs):
-                self.numbers[f"{name}/high"] = max(chosen[highs[0]], self.numbers[name])
+        position = (big - 1) * p
+        below = math.floor(position) + 1
+        above = below + (position != math.floor(position))
+        # The largest rank that is not above, and the smallest that is not below, each with 97.5 %.
+        lows = np.flatnonzero(scipy.stats.hypergeom.sf(np.arange(n), big, below, n) >= 0.975)
+        highs = np.flatnonzero(scipy.stats.hypergeom.cdf(np.arange(n), big, above - 1, n) >= 0.975)
+        self.numbers[path] = float(np.percentile(chosen, 100 * p))
+        if len(lows):
+            self.numbers[f"{path}/low"] = min(chosen[lows[-1]], self.numbers[path])
+        if len(highs):
+            self.numbers[f"{path}/high"] = max(chosen[highs[0]], self.numbers[path])
+
+    def _woodruff(self, path: str, p: float, values: Sequence[float | None], inside: Sequence[bool]) -> None:
+        """The smallest value that so many rows do not exceed; its interval is that of this share, looked up again."""
+        pairs = sorted((v, w) for v, w, d in zip(values, self.weight, inside, strict=True) if d and v is not None)
+        rows = sum(w for _, w in pairs)
+        reached = [part / rows for part in itertools.accumulate(w for _, w in pairs)]
+
+        def at(share: float) -> float:
+            return next((v for (v, _), part in zip(pairs, reached, strict=True) if part >= share - 1e-12), pairs[-1][0])
+
+        self.numbers[path] = value = at(p)
+        low, high = wilson(p, self._effective([v is not None and v <= value for v in values], inside)[1], math.inf)
+        if low >= reached[0]:
+            self.numbers[f"{path}/low"] = at(low)
+        if high <= min(reached[-2:]):
+            self.numbers[f"{path}/high"] = at(high)
 
     def _put(self, path: str, value: float, low: float, high: float, **more: float) -> None:
         self.numbers |= {path: value, f"{path}/low": low, f"{path}/high": high}
         self.numbers |= {f"{path}/{name}": number for name, number in more.items()}
+
+    def _scaled(self, path: str, of: str, factor: float) -> None:
+        self.numbers |= {
+            f"{path}{end}": self.numbers[f"{of}{end}"] * factor
+            for end in ("", "/low", "/high")
+            if f"{of}{end}" in self.numbers
+        }
 
     def _bounds(self, path: str, having: Sequence[bool], measured: Sequence[bool]) -> None:
         sure = [h and m for h, m in zip(having, measured, strict=True)]
@@ -120,10 +201,6 @@ class Recomputation:
             f"{path}/high": found["most/high"],
         }
 
-    @property
-    def measured(self) -> list[bool]:
-        return [row["true_width"] is not None for row in self.sample]
-
     def _coverage(self, quarantined: int) -> None:
         parts = {row["part"] for row in self.everybody}
         self.numbers |= {
@@ -137,87 +214,105 @@ class Recomputation:
             "coverage/sample_parts": len({row["part"] for row in self.sample}),
             "coverage/probed_rows": self.n,
             "coverage/measured_rows": sum(self.measured),
-            "declared_minimum_side_px": 1024,
+            "declared_minimum_side_px": self.promised,
         }
         for name, value in self.requirement.items():
             if isinstance(value, int | float):
                 self.numbers[f"requirement/{name}"] = value
-        self.numbers |= {f"requirement/edges_px/{i}": e for i, e in enumerate(self.requirement["edges_px"])}
+        self.numbers |= {f"requirement/edges_px/{i}": e for i, e in enumerate(self.edges)}
 
     def _sizes(self) -> None:
         for name in ("width", "height", "short_side", "megapixels"):
             path = f"sizes/{name}/views"
-            everybody = sorted(measure(row, "declared", name) for row in self.everybody)
-            stepped = [math.floor(value * 100) / 100 for value in everybody] if name == "megapixels" else everybody
-            self.numbers |= {
-                f"{path}/declared_all/n": self.population,
-                f"{path}/declared_all/minimum": stepped[0],
-                f"{path}/declared_all/maximum": stepped[-1],
-                f"{path}/declared_all/mean": float(np.mean(everybody)),
-            }
-            for p in (25, 50, 75, 90, 95, 99):
-                self.numbers[f"{path}/declared_all/percentiles/p{p}"] = float(np.percentile(stepped, p))
-            self.distribution(f"{path}/declared_sample", [measure(row, "declared", name) for row in self.sample])
-            true = [
-                measure(row, "true", name) if there else None
-                for row, there in zip(self.sample, self.measured, strict=True)
-            ]
-            self.distribution(f"{path}/true_sample", true, self.measured)
+            everybody = sorted(measure(row, "declared", name) for row in self.sized_rows)
+            if everybody:
+                stepped = [math.floor(value * 100) / 100 for value in everybody] if name == "megapixels" else everybody
+                self.numbers |= {
+                    f"{path}/declared_all/n": len(everybody),
+                    f"{path}/declared_all/minimum": stepped[0],
+                    f"{path}/declared_all/maximum": stepped[-1],
+                    f"{path}/declared_all/mean": float(np.mean(everybody)),
+                }
+                for p in PERCENTILES:
+                    self.numbers[f"{path}/declared_all/percentiles/p{p}"] = float(np.percentile(stepped, p))
+            for view, side, known in (
+                ("declared_sample", "declared", self.sized),
+                ("true_sample", "true", self.measured),
+            ):
+                values = [
+                    measure(row, side, name) if there else None for row, there in zip(self.sample, known, strict=True)
+                ]
+                self.distribution(f"{path}/{view}", values)
 
     def _views(self, path: str, test: Any, *, bounds: bool = False) -> None:  # noqa: ANN401
         """One property in its three views; ``test`` takes (width, height)."""
-        everybody = [test(row["declared_width"], row["declared_height"]) for row in self.everybody]
-        self.exact(f"{path}/views/declared_all", sum(everybody), self.population)
-        declared = [test(row["declared_width"], row["declared_height"]) for row in self.sample]
-        self.share(f"{path}/views/declared_sample", declared)
-        true = [
-            there and test(row["true_width"], row["true_height"])
-            for row, there in zip(self.sample, self.measured, strict=True)
+        everybody = [test(row["declared_width"], row["declared_height"]) for row in self.sized_rows]
+        self.exact(f"{path}/views/declared_all", sum(everybody), len(everybody))
+        declared = [
+            d and test(r["declared_width"], r["declared_height"]) for r, d in zip(self.sample, self.sized, strict=True)
         ]
+        self.share(f"{path}/views/declared_sample", declared, self.sized)
+        true = [m and test(r["true_width"], r["true_height"]) for r, m in zip(self.sample, self.measured, strict=True)]
         self.share(f"{path}/views/true_sample", true, self.measured)
         if bounds:
             self._bounds(f"{path}/over_all_rows", true, self.measured)
             self.share(f"{path}/obtainable", true)
 
+    def _historical(self, width: int, height: int) -> str:
+        return historical(width, height, self.edges)
+
     def _classes(self) -> None:
-        for label, (low, high) in LABELS.items():
+        for label, (low, high) in labels_of(self.edges).items():
             self._views(f"buckets/{label}", lambda w, h, a=low, b=high: a <= min(w, h) < b, bounds=True)
-            self._views(f"historical_buckets/{label}", lambda w, h, name=label: historical(w, h) == name)
-        for side in (1024, 2048, 4096):
+            self._views(f"historical_buckets/{label}", lambda w, h, name=label: self._historical(w, h) == name)
+        sides = {
+            self.requirement["minimum_side_px"],
+            self.requirement["minimum_high_side_px"],
+            self.promised,
+            *self.edges,
+        }
+        for side in sides:
             self.numbers[f"thresholds/{side}/minimum_side_px"] = side
             self._views(f"thresholds/{side}", lambda w, h, s=side: min(w, h) >= s, bounds=True)
         for shape in ("square", "landscape", "portrait"):
             self._views(f"aspect/{shape}", lambda w, h, name=shape: aspect(w, h) == name)
-        ratios = [row["declared_width"] / row["declared_height"] for row in self.everybody]
-        self.numbers["aspect_mean/declared_all"] = float(np.mean(ratios))
-        declared = [row["declared_width"] / row["declared_height"] for row in self.sample]
-        self.mean("aspect_mean/declared_sample", declared, [True] * self.n)
-        true = [row["true_width"] / row["true_height"] if row["true_width"] else None for row in self.sample]
-        self.mean("aspect_mean/true_sample", true, self.measured)
+        if self.sized_rows:
+            ratios = [row["declared_width"] / row["declared_height"] for row in self.sized_rows]
+            self.numbers["aspect_mean/declared_all"] = float(np.mean(ratios))
+        for view, side, known in (("declared_sample", "declared", self.sized), ("true_sample", "true", self.measured)):
+            values = [
+                r[f"{side}_width"] / r[f"{side}_height"] if k else None for r, k in zip(self.sample, known, strict=True)
+            ]
+            self.mean(f"aspect_mean/{view}", values, known)
 
     def _anomaly(self) -> None:
-        self._views("anomaly/historical", lambda w, h: historical(w, h) == "< 1024")
-        self._views("anomaly/short_side", lambda w, h: min(w, h) < 1024)
+        edge = self.edges[0]
+        smallest = f"< {edge}"
+        self._views("anomaly/historical", lambda w, h: self._historical(w, h) == smallest)
+        self._views("anomaly/short_side", lambda w, h: min(w, h) < edge)
         for old in [path for path in self.numbers if path.startswith(("anomaly/historical/", "anomaly/short_side/"))]:
             self.numbers[old.replace("/views/", "/")] = self.numbers.pop(old)
-        kinds = [kinds_of(row) for row in self.sample]
-        inside = [historical(row["declared_width"], row["declared_height"]) == "< 1024" for row in self.sample]
-        everywhere = [True] * self.n
+        kinds = [kinds_of(row, self.edges, self.promised) for row in self.sample]
+        inside = [
+            sized and self._historical(row["declared_width"], row["declared_height"]) == smallest
+            for row, sized in zip(self.sample, self.sized, strict=True)
+        ]
+        both_known = [sized and there for sized, there in zip(self.sized, self.measured, strict=True)]
         for kind in ("straddles_buckets", "declared_below_minimum", "true_below_minimum", "declared_swapped"):
             having = [kind in found for found in kinds]
-            told = self.measured if kind in ("true_below_minimum", "declared_swapped") else everywhere
+            told = both_known if kind in ("true_below_minimum", "declared_swapped") else self.sized
             self.share(f"anomaly/kinds/{kind}/share", having, told)
             both = [i and t for i, t in zip(inside, told, strict=True)]
             self.share(f"anomaly/kinds/{kind}/within_historical", having, both)
-            if told is not everywhere:
+            if told is both_known:
                 self._bounds(f"anomaly/kinds/{kind}/over_all_rows", having, told)
-        straddling = sum("straddles_buckets" in kinds_of(row) for row in self.everybody)
-        small = sum(short_of(row) < 1024 for row in self.everybody)
-        self.exact("anomaly/kinds/straddles_buckets/declared_all", straddling, self.population)
-        self.exact("anomaly/kinds/declared_below_minimum/declared_all", small, self.population)
-        self.share(
-            "anomaly/genuinely_small", [i and short_of(r) < 1024 for i, r in zip(inside, self.sample, strict=True)]
-        )
+        straddling = sum("straddles_buckets" in kinds_of(row, self.edges, self.promised) for row in self.sized_rows)
+        small = sum(short_of(row) < self.promised for row in self.sized_rows)
+        self.exact("anomaly/kinds/straddles_buckets/declared_all", straddling, len(self.sized_rows))
+        self.exact("anomaly/kinds/declared_below_minimum/declared_all", small, len(self.sized_rows))
+        genuine = [i and short_of(row) < edge for i, row in zip(inside, self.sample, strict=True)]
+        self.share("anomaly/genuinely_small", genuine, self.sized)
+        self.share("anomaly/genuine_within_historical", genuine, inside)
         relations = [match(row) for row in self.sample]
         self.share(
             "anomaly/swapped_where_it_shows",
@@ -228,7 +323,7 @@ class Recomputation:
             ],
         )
         for name in ("exact", "swapped", "scaled_down", "replaced"):
-            self.share(f"agreement/{name}/share", [match(row) == name for row in self.sample], self.measured)
+            self.share(f"agreement/{name}/share", [relation == name for relation in relations], both_known)
         place = 0
         for kind in ("straddles_buckets", "declared_below_minimum", "true_below_minimum", "declared_swapped"):
             for row in [row for row, found in zip(self.sample, kinds, strict=True) if kind in found][:3]:
@@ -243,24 +338,36 @@ class Recomputation:
         self.share("reach/undecided", [row["outcome"] in RETRYABLE for row in self.sample])
         self.share("reach/our_fault", [row["outcome"] == "resolver_failed" for row in self.sample])
         self.share("reach/opted_out", [bool(row["opted_out"]) for row in self.sample])
-        for place, outcome in enumerate(ranked(row["outcome"] for row in self.sample)):
+        for place, outcome in enumerate(self._ranked([row["outcome"] for row in self.sample])):
             self.share(f"reach/outcomes/{place}/share", [row["outcome"] == outcome for row in self.sample])
-        formats = ranked(row["format"] for row in self.sample if row["true_width"] is not None)
+        formats = self._ranked([row["format"] for row in self.sample], measured)
         for place, name in enumerate(formats):
             self.share(f"reach/formats/{place}/sample", [row["format"] == name for row in self.sample], measured)
         self.distribution("reach/file_bytes", [row["file_bytes"] for row in self.sample], measured)
-        high = [short_of(row) >= 2048 for row in self.sample]
-        self.share("reach/declared_high_among_reached", high, measured)
-        self.share("reach/declared_high_among_unreached", high, [not there for there in measured])
-        self._named("hosts/top", [host(row) for row in self.sample], [host(row) for row in self.everybody])
-        hosts = ranked(host(row) for row in self.sample)
-        self.numbers["hosts/distinct_in_sample"] = len(hosts)
-        self.share("hosts/top_1", [host(row) in hosts[:1] for row in self.sample])
-        self.share("hosts/top_10", [host(row) in hosts[:10] for row in self.sample])
+        self.share("reach/file_bytes_unknown", [row["file_bytes"] is None for row in self.sample], measured)
+        side = self.requirement["minimum_high_side_px"]
+        high = [sized and short_of(row) >= side for row, sized in zip(self.sample, self.sized, strict=True)]
+        for name, wanted in (("reached", True), ("unreached", False)):
+            domain = [sized and there is wanted for sized, there in zip(self.sized, measured, strict=True)]
+            self.share(f"reach/declared_high_among_{name}", high, domain)
+        hosts = [host(row) for row in self.sample]
+        self._named("hosts/top", hosts, [host(row) for row in self.everybody])
+        largest = self._ranked(hosts)
+        self.numbers["hosts/distinct_in_sample"] = len(largest)
+        self.share("hosts/top_1", [name in largest[:1] for name in hosts])
+        self.share("hosts/top_10", [name in largest[:10] for name in hosts])
         self._named("languages", [row["language"] for row in self.sample], [row["language"] for row in self.everybody])
 
+    def _ranked(self, names: Sequence[str], domain: Sequence[bool] | None = None) -> list[str]:
+        """Names by the rows they stand for, most first."""
+        rows: Counter[str] = Counter()
+        for name, weight, within in zip(names, self.weight, domain or self.everywhere, strict=True):
+            if within:
+                rows[name] += weight  # type: ignore[assignment]
+        return [name for name, _ in sorted(rows.items(), key=lambda pair: (-round(pair[1], 6), pair[0]))]
+
     def _named(self, path: str, names: list[str], everybody: list[str]) -> None:
-        for place, name in enumerate(ranked(names)[:20]):
+        for place, name in enumerate(self._ranked(names)[:20]):
             having = [other == name for other in names]
             self.exact(f"{path}/{place}/declared_all", everybody.count(name), self.population)
             self.share(f"{path}/{place}/sample", having)
@@ -277,14 +384,15 @@ class Recomputation:
         self.share("captions/useless", [useless(text) for text in captions])
         often = Counter(text.lower() for text in captions)
         self.share("captions/repeated", [bool(text) and often[text.lower()] > 1 for text in captions])
-        for name, cutoff in (("similarity", None), ("punsafe", 0.5), ("pwatermark", 0.8)):
+        cutoffs = (("similarity", None), ("punsafe", "unsafe_cutoff"), ("pwatermark", "watermark_cutoff"))
+        for name, key in cutoffs:
             least = -1 if name == "similarity" else 0
             values = [row[name] if row[name] is not None and least <= row[name] <= 1 else None for row in self.sample]
             known = [value is not None for value in values]
             self.share(f"scores/{name}/missing", [value is None for value in values])
             self.distribution(f"scores/{name}/sample", values, known)
-            if cutoff is not None:
-                self.numbers[f"scores/{name}/cutoff"] = cutoff
+            if key is not None:
+                self.numbers[f"scores/{name}/cutoff"] = cutoff = self.requirement[key]
                 over = [value is not None and value >= cutoff for value in values]
                 self.share(f"scores/{name}/at_or_above_cutoff", over, known)
                 everybody = [row[name] for row in self.everybody if row[name] is not None and least <= row[name] <= 1]
@@ -300,75 +408,100 @@ class Recomputation:
     def _yields(self) -> None:
         limits = {True: self.numbers["similarity_cutoffs/en"], False: self.numbers["similarity_cutoffs/other"]}
         mark, unsafe = self.requirement["watermark_cutoff"], self.requirement["unsafe_cutoff"]
-        tests: dict[str, tuple[int, Any]] = {
-            "everything": (0, lambda _: True),
-            "required": (1024, lambda _: True),
-            "historical": (1024, lambda r: historical(r["declared_width"], r["declared_height"]) != "< 1024"),
-            "high": (2048, lambda _: True),
-            "similarity": (1024, lambda r: limits[r["language"] == "en"] <= r["similarity"] <= 1),
-            "no_watermark": (1024, lambda r: r["pwatermark"] is not None and r["pwatermark"] < mark),
-            "safe": (1024, lambda r: r["punsafe"] is not None and r["punsafe"] < unsafe),
-            "captions": (1024, lambda r: not useless(r["caption"] or "")),
+        side, high = self.requirement["minimum_side_px"], self.requirement["minimum_high_side_px"]
+        smallest = f"< {self.edges[0]}"
+
+        def called_small(row: Row) -> bool:
+            known = row["declared_width"] is not None
+            return known and self._historical(row["declared_width"], row["declared_height"]) == smallest
+
+        tests: dict[str, tuple[int, int, Any]] = {
+            "everything": (0, 0, lambda _: True),
+            "required": (side, 0, lambda _: True),
+            "historical": (side, side, lambda r: not called_small(r)),
+            "high": (high, high, lambda _: True),
+            "similarity": (side, side, lambda r: limits[r["language"] == "en"] <= r["similarity"] <= 1),
+            "no_watermark": (side, side, lambda r: r["pwatermark"] is not None and r["pwatermark"] < mark),
+            "safe": (side, side, lambda r: r["punsafe"] is not None and r["punsafe"] < unsafe),
+            "captions": (side, side, lambda r: not useless(r["caption"] or "")),
         }
-        tests["combined"] = (1024, lambda r: all(tests[n][1](r) for n in ("no_watermark", "safe", "captions")))
-        for name, (side, test) in tests.items():
-            asked = [short_of(row) >= side and test(row) for row in self.sample]
+        tests["combined"] = (side, side, lambda r: all(tests[n][2](r) for n in ("no_watermark", "safe", "captions")))
+        for name, (true, declared, test) in tests.items():
+            asked = [(r["declared_width"] is None or short_of(r) >= declared) and test(r) for r in self.sample]
             left = [
-                wanted and row["true_width"] is not None and min(row["true_width"], row["true_height"]) >= side
-                and not row["opted_out"]
-                for wanted, row in zip(asked, self.sample, strict=True)
-            ]  # fmt: skip
+                wanted and there and min(row["true_width"], row["true_height"]) >= true and not row["opted_out"]
+                for wanted, there, row in zip(asked, self.measured, self.sample, strict=True)
+            ]
             path = f"yields/{name}"
             self.share(f"{path}/attempted", asked)
             self.share(f"{path}/share", left)
-            for end in ("", "/low", "/high"):
-                self.numbers[f"{path}/rows{end}"] = self.numbers[f"{path}/share{end}"] * self.population
+            self._scaled(f"{path}/rows", f"{path}/share", self.population)
             sizes = [row["file_bytes"] for row in self.sample]
             self.mean(f"{path}/mean_bytes", sizes, left)
-            mean = self.numbers[f"{path}/mean_bytes"]
-            filled = [(mean if s is None else s) if wanted else 0.0 for s, wanted in zip(sizes, left, strict=True)]
-            self._total(f"{path}/bytes", filled)
-            if name == "combined":
-                self._strategy(asked)
+            self._total(f"{path}/bytes", sizes, left)
+            self.share(f"{path}/lengths_known", [size is not None for size in sizes], left)
+        self._strategy(asked, left, side)
 
-    def _total(self, path: str, values: Sequence[float]) -> None:
-        scale = self.population / self.n
-        total = sum(values) * scale
-        error = scale * math.sqrt(self.n * (1 - self.n / self.population) * np.var(values, ddof=1))
-        half = scipy.stats.t.ppf(0.975, self.n - 1) * error
-        self._put(path, total, max(total - half, sum(values)), total + half)
+    def _total(self, path: str, values: Sequence[float | None], domain: Sequence[bool]) -> None:
+        """A total in which an unknown value counts as the mean of the known, by double sampling.
 
-    def _strategy(self, asked: Sequence[bool]) -> None:
-        scale, found = self.population / self.n, self.numbers
-        self.numbers |= {
-            f"strategy/{to}{end}": found[f"yields/combined/{of}{end}"]
-            for to, of in (("images", "rows"), ("bytes", "bytes"))
-            for end in ("", "/low", "/high")
-        }
-        small = [
-            row["file_bytes"] or 0
-            for row, wanted in zip(self.sample, asked, strict=True)
-            if wanted and row["true_width"] is not None and min(row["true_width"], row["true_height"]) < 1024
+        The first phase has the spread of the known values, the second is the known ones among those of the domain.
+        """
+        known = [v is not None and d for v, d in zip(values, domain, strict=True)]
+        chosen = [(w, v) for w, v, d in zip(self.weight, values, domain, strict=True) if v is not None and d]
+        if not chosen:
+            return
+        rows, told = (sum(w for w, d in zip(self.weight, of, strict=True) if d) for of in (domain, known))
+        mean = sum(w * v for w, v in chosen) / told
+        stretch = math.sqrt(rows / told)
+        stand_in = [
+            (mean + stretch * (v - mean) if v is not None else mean) if d else 0.0
+            for v, d in zip(values, domain, strict=True)
         ]
-        busiest = Counter(host(row) for row, wanted in zip(self.sample, asked, strict=True) if wanted).most_common(1)
-        self.numbers |= {
-            "strategy/attempts": round(sum(asked) * scale),
-            "strategy/attempts_for_rows_wanted": self.requirement["rows_wanted"]
-            * sum(asked)
-            * scale
-            / found["yields/combined/rows"],
-            "strategy/wasted_bytes": sum(small) * scale,
-            "strategy/line_hours": found["yields/combined/bytes"] * 8 / self.requirement["bandwidth_mbit_s"] / 3.6e9,
-            "strategy/busiest_host_rows": busiest[0][1] * scale,
-            "strategy/busiest_host_hours": busiest[0][1] * scale / self.requirement["requests_per_host_s"] / 3600,
-        }
+        first = self._error(stand_in) ** 2
+        n, all_of_them = len(chosen), sum(domain)
+        degrees = self.n - len(self.strata)
+        second = 0.0
+        if n < all_of_them:
+            degrees = min(degrees, n - 1)
+            residuals = [w * (v - mean) / told for w, v in chosen]
+            second = rows**2 * (1 - n / all_of_them) * sum(r * r for r in residuals) * n / max(n - 1, 1)
+        self._around(path, rows * mean, math.sqrt(first + second), degrees, sum(v for _, v in chosen))
+
+    def _strategy(self, asked: Sequence[bool], left: Sequence[bool], side: int) -> None:
+        found, wanted = self.numbers, self.requirement["rows_wanted"]
+        self._scaled("strategy/attempts", "yields/combined/attempted", self.population)
+        self._scaled("strategy/images", "yields/combined/rows", 1)
+        self._scaled("strategy/bytes", "yields/combined/bytes", 1)
+        self._scaled("strategy/line_hours", "yields/combined/bytes", 8 / self.requirement["bandwidth_mbit_s"] / 3.6e9)
+        small = [
+            wants and there and min(row["true_width"], row["true_height"]) < side
+            for row, wants, there in zip(self.sample, asked, self.measured, strict=True)
+        ]
+        sizes = [row["file_bytes"] for row in self.sample]
+        self._total("strategy/wasted_bytes", sizes, small)
+        self.share("strategy/wasted_lengths_known", [size is not None for size in sizes], small)
+        hosts = [host(row) for row in self.sample]
+        busiest = self._ranked(hosts, asked)[0]
+        self.share("busiest", [wants and name == busiest for wants, name in zip(asked, hosts, strict=True)])
+        self._scaled("strategy/busiest_host_rows", "busiest", self.population)
+        per_hour = self.requirement["requests_per_host_s"] * 3600
+        self._scaled("strategy/busiest_host_hours", "busiest", self.population / per_hour)
+        if wanted:
+            self.share("kept", left, asked)
+            for end, other in (("", ""), ("/low", "/high"), ("/high", "/low")):
+                found[f"strategy/attempts_for_rows_wanted{end}"] = wanted / found[f"kept{other}"]
 
     def _criteria(self) -> None:
-        wanted = self.requirement
+        wanted, promised = self.requirement, f"thresholds/{self.promised}/views"
         for name, path, target in (
-            ("declared_minimum", "thresholds/1024/views/declared_all", 1),
-            ("true_minimum", "thresholds/1024/views/true_sample", wanted["minimum_size_share"]),
-            ("high_resolution", "thresholds/2048/views/true_sample", wanted["minimum_high_share"]),
+            ("declared_minimum", f"{promised}/declared_all", 1),
+            ("true_minimum", f"thresholds/{wanted['minimum_side_px']}/views/true_sample", wanted["minimum_size_share"]),
+            (
+                "high_resolution",
+                f"thresholds/{wanted['minimum_high_side_px']}/views/true_sample",
+                wanted["minimum_high_share"],
+            ),
             ("reachable", "reach/reachable", wanted["minimum_reachable_share"]),
             ("rows", "yields/combined/rows", wanted["rows_wanted"]),
             ("caption_words", "captions/words/percentiles/p50", wanted["minimum_median_words"]),
@@ -376,12 +509,12 @@ class Recomputation:
             ("watermarks", "scores/pwatermark/at_or_above_cutoff_all", wanted["maximum_watermark_share"]),
             ("unsafe", "scores/punsafe/at_or_above_cutoff_all", wanted["maximum_unsafe_share"]),
         ):
-            self.numbers[f"criteria/{name}/target"] = target
-            for end in ("", "/low", "/high"):
-                self.numbers[f"criteria/{name}/measured{end}"] = self.numbers[f"{path}{end}"]
+            if target is not None and path in self.numbers:
+                self.numbers[f"criteria/{name}/target"] = target
+                self._scaled(f"criteria/{name}/measured", path, 1)
 
     def _sample_sizes(self) -> None:
-        share = "thresholds/1024/views/true_sample"
+        share = f"thresholds/{self.requirement['minimum_side_px']}/views/true_sample"
         likely = min(max(0.5, self.numbers[f"{share}/low"]), self.numbers[f"{share}/high"])
         answering = self.numbers["reach/reachable"]
         reached = round(self.population * answering)
@@ -393,6 +526,15 @@ class Recomputation:
                 f"{path}/rows_observed_share": math.ceil(needed(half, likely, reached) / answering),
                 f"{path}/rows_among_reachable": math.ceil(needed(half, 0.5, reached) / answering),
             }
+            for name in ("rows_observed_share", "rows_among_reachable"):
+                self.numbers[f"{path}/{name}"] = min(self.numbers[f"{path}/{name}"], self.population)
+
+
+def wilson(p: float, n: float, population: float) -> tuple[float, float]:
+    """The roots of (p - q)^2 = z^2 q (1 - q) / n * (N - n) / (N - 1)."""
+    z2 = z() ** 2 * (1 if math.isinf(population) else (population - n) / (population - 1))
+    low, high = sorted(np.roots([1 + z2 / n, -(2 * p + z2 / n), p * p]).real)
+    return float(low), float(high)
 
 
 def needed(half: float, p: float, population: int) -> int:
@@ -416,13 +558,18 @@ def short_of(row: Row) -> int:
     return int(min(row["declared_width"], row["declared_height"]))
 
 
-def historical(width: int, height: int) -> str:
-    """As the one-off script had it."""
-    if 1024 <= width < 2048 and 1024 <= height < 2048:
-        return "1024-2048"
-    if 2048 <= width < 4096 and 2048 <= height < 4096:
-        return "2048-4096"
-    return "4096+" if width >= 4096 or height >= 4096 else "< 1024"
+def labels_of(edges: Sequence[int]) -> dict[str, tuple[float, float]]:
+    """The classes and what they hold: from, and up to but without."""
+    between = {f"{low}-{high}": (low, high) for low, high in itertools.pairwise(edges)}
+    return {f"< {edges[0]}": (0, edges[0]), **between, f"{edges[-1]}+": (edges[-1], math.inf)}
+
+
+def historical(width: int, height: int, edges: Sequence[int] = (1024, 2048, 4096)) -> str:
+    """As the one-off script had it: both sides in one class, either side for the largest, else the smallest."""
+    for label, (low, high) in labels_of(edges).items():
+        if 0 < low <= min(width, height) and max(width, height) < high < math.inf:
+            return label
+    return f"{edges[-1]}+" if max(width, height) >= edges[-1] else f"< {edges[0]}"
 
 
 def aspect(width: int, height: int) -> str:
@@ -430,14 +577,16 @@ def aspect(width: int, height: int) -> str:
     return "landscape" if ratio > 1.1 else "portrait" if ratio < 0.9 else "square"
 
 
-def kinds_of(row: Row) -> set[str]:
+def kinds_of(row: Row, edges: Sequence[int] = (1024, 2048, 4096), promised: int = 1024) -> set[str]:
     width, height, kinds = row["declared_width"], row["declared_height"], set()
-    if historical(width, height) == "< 1024" and min(width, height) >= 1024:
+    if width is None:
+        return set()
+    if historical(width, height, edges) == f"< {edges[0]}" and min(width, height) >= edges[0]:
         kinds.add("straddles_buckets")
-    if min(width, height) < 1024:
+    if min(width, height) < promised:
         kinds.add("declared_below_minimum")
-    if row["true_width"] is not None:
-        if min(row["true_width"], row["true_height"]) < 1024 <= min(width, height):
+    if row.get("true_width") is not None:
+        if min(row["true_width"], row["true_height"]) < promised <= min(width, height):
             kinds.add("true_below_minimum")
         if match(row) == "swapped":
             kinds.add("declared_swapped")
@@ -445,7 +594,7 @@ def kinds_of(row: Row) -> set[str]:
 
 
 def match(row: Row) -> str | None:
-    if row["true_width"] is None:
+    if row["true_width"] is None or row["declared_width"] is None:
         return None
     declared, true = (row["declared_width"], row["declared_height"]), (row["true_width"], row["true_height"])
     if declared == true:
@@ -463,7 +612,3 @@ def useless(text: str) -> bool:
 
 def host(row: Row) -> str:
     return str(row["url"]).split("/")[2]
-
-
-def ranked(names: Any) -> list[str]:  # noqa: ANN401
-    return [name for name, _ in sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))]

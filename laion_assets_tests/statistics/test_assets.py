@@ -1,5 +1,6 @@
 """The asset of the report in Dagster: the files it writes, the same each time, and what the UI shows of them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -106,6 +107,20 @@ def test_the_ui_gets_a_picture_small_enough_to_keep_and_numbers_that_plot(
     assert metadata["dagster/row_count"].value == 1_000
     table = cast("dg.TableMetadataValue", metadata["anomaly"])
     assert [record.data["kind"] for record in table.records] == [kind.kind for kind in found.anomaly.kinds]
+    for name in ("requirement", "anomaly", "sizes", "size_classes", "yields"):
+        for record in cast("dg.TableMetadataValue", metadata[name]).records:
+            with_intervals = any(" to " in str(cell) for column, cell in record.data.items() if column != "what to do")
+            assert ("Wilson" in str(record.data["method"]) or "order" in str(record.data["method"])) == with_intervals
+    sampled = cast("dg.TableMetadataValue", metadata["sizes"]).records[1].data
+    assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", str(sampled["mean"]))
+    assert sampled["method"] == (
+        "order statistics of a finite population; normal with Student's t and finite-population correction"
+    )
+    left = cast("dg.TableMetadataValue", metadata["yields"]).records[0].data
+    lengths = found.yields[0].lengths_known
+    assert lengths is not None
+    assert left["known lengths"] == f"{lengths.count:,} of {lengths.n:,}"
+    assert str(left["method"]).endswith("rows times the mean of the known lengths; Wilson times a number of rows")
 
 
 def test_without_probes_the_declared_half_is_reported(tmp_path: Path) -> None:

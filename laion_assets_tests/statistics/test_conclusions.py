@@ -1,6 +1,7 @@
 """Every sentence is chosen by the figures: where a conclusion does not hold, another one stands there."""
 
 import functools
+import re
 from collections.abc import Callable
 
 import polars as pl
@@ -176,7 +177,9 @@ class TestAnomaly:
         assert kind.share.estimate < 0.25
         assert measured.anomaly.swapped_where_it_shows is not None
         assert measured.anomaly.swapped_where_it_shows.estimate == 1
-        assert "in 100 % of those where it shows" in sentence(measured.conclusions.anomaly, "exchanged")
+        assert "in 100 % (99.43 to 100 %) of those where it shows" in sentence(
+            measured.conclusions.anomaly, "exchanged"
+        )
         assert "Exchange the width and height columns" in sentence(measured.conclusions.recommendations, "swapped")
 
 
@@ -281,20 +284,26 @@ STRENGTH_OR_LIMIT: list[tuple[str, dict[str, object], str, dict[str, object], st
     ),
     ("matches", {}, "can be trusted", {"after": tiny_true}, "cannot be relied on"),
     ("matches", {}, "can be trusted", {"smaller": 0.1}, "a good guess"),
-    ("shapes", {}, "Shapes are mixed", {"after": tiny_true}, "One shape dominates: 100 % are square"),
+    ("shapes", {}, "Shapes are mixed", {"after": tiny_true}, "One shape dominates: 100 % (99.86 to 100 %) are square"),
     ("precision", {"drawn": 2_900}, "large enough to pin", {"drawn": 200}, "The sample is small"),
     ("nonresponse", {"after": no_large_dies, "drawn": ROWS}, "look like", {"after": large_links_die}, "use the bounds"),
-    ("caption_words", {}, "Captions say something", {"before": texts("red oak")}, "Captions are short"),
-    ("languages", {}, "more than one language", {"before": column("language", "en")}, "in one language (100 %)"),
+    ("caption_words", {}, "the median has 9 words.", {"before": texts("red oak")}, "Captions are short"),
+    (
+        "languages",
+        {},
+        "more than one language",
+        {"before": column("language", "en")},
+        "in one language: 100 % (99.87 to 100 %).",
+    ),
     (
         "languages",
         {},
         "more than one language",
         {"before": column("language", "nolang")},
-        "of 100 % of the captions is",
+        "of 100 % (99.87 to 100 %) of the captions is",
     ),
     ("links", {"reachable": 0.95}, "Most links live", {"reachable": 1, "drawn": 10}, "too roughly to judge: 100 %"),
-    ("matches", {}, "can be trusted", {"smaller": 0, "drawn": 10}, "is open: 100 % of the reachable"),
+    ("matches", {}, "can be trusted", {"smaller": 0, "drawn": 10}, "is open: 100 % (64.6 to 100 %) of the reachable"),
     ("precision", {"drawn": 2_900}, "large enough", {"reachable": 1, "drawn": 1_500}, "The sample is small"),
     ("watermarks", {}, "Few rows are likely watermarked", {"before": column("pwatermark", 0.9)}, "100 % of the scored"),
     ("unsafe", {}, "Few rows are likely unsafe", {"before": column("punsafe", 0.9)}, "100 % of the scored"),
@@ -320,7 +329,7 @@ def test_a_strength_turns_into_a_limit(
     ("name", "changed", "words"),
     [
         ("our_fault", {"after": ours}, "failed on our side"),
-        ("useless_captions", {"before": texts("DSC_0123")}, "100 % of the captions say nothing"),
+        ("useless_captions", {"before": texts("DSC_0123")}, "100 % (99.87 to 100 %) of the captions say nothing"),
         ("opted_out", {"after": column("opted_out", True)}, "asked not to be used"),  # noqa: FBT003
         ("missing_parts", {"parts_expected": 128}, "Only 4 of 128 parts"),
     ],
@@ -387,6 +396,15 @@ def test_recommendations_follow_the_figures(name: str, changed: dict[str, object
     assert bool(text) == bool(words)
 
 
+def untold(rows: pl.DataFrame) -> pl.DataFrame:
+    """No server tells how long a file is."""
+    return rows.with_columns(file_bytes=pl.lit(None, pl.Int64))
+
+
+def told_of_every_other(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(file_bytes=pl.when(pl.col("row") % 2 == 0).then("file_bytes"))
+
+
 def line(mbit: float, requests: float) -> RequirementSpec:
     return RequirementSpec(bandwidth_mbit_s=mbit, requests_per_host_s=requests)
 
@@ -415,6 +433,9 @@ STRATEGY: list[tuple[str, dict[str, object], str]] = [
     ("opt_out", {"after": column("opted_out", False)}, ""),  # noqa: FBT003
     ("part_is_enough", {"requirement": many_wanted(10)}, "a random part of them will do"),
     ("not_enough", {"requirement": many_wanted(2_990)}, "relax a filter"),
+    ("all_of_them", {"requirement": many_wanted(2_500)}, "about as many as pass the filters: ask for all of them"),
+    ("filter_first", {"after": untold}, "images will come."),
+    ("pace", {"after": untold}, ""),
     ("fix_first", {}, ""),
 ]
 
@@ -424,6 +445,41 @@ def test_the_download_strategy_follows_the_figures(name: str, changed: dict[str,
     text = sentence(found(**changed).conclusions.strategy, name)
     assert words in text
     assert bool(text) == bool(words)
+
+
+def test_numbers_that_stand_in_no_table_have_their_interval_in_the_sentence() -> None:
+    said = found(requirement=many_wanted(2_000)).conclusions
+    number = r"[\d.,]+( %| MB| GB| seconds)? \([^()]+ to [^()]+\)"
+    for text, wanted in (
+        (sentence(said.strengths, "hosts"), f"the largest holds {number}, the ten largest {number}"),
+        (sentence(said.limits, "opted_out"), f"publishers of {number} of the rows"),
+        (sentence(said.summary, "obtainable"), f"About {number} images .*, {number} to download"),
+        (sentence(said.strategy, "filter_first"), f"3,000 rows, {number} have .* about {number} images .* {number}"),
+        (sentence(said.strategy, "header_first"), f"too small, {number}"),
+        (sentence(said.strategy, "pace"), f"needs {number}, .* the bytes in {number}"),
+        (sentence(said.strategy, "part_is_enough"), f"asking for {number} rows"),
+    ):
+        assert re.search(wanted, text), text
+
+
+def test_bytes_say_how_many_lengths_they_rest_on_wherever_some_are_not_known() -> None:
+    half, none = found(after=told_of_every_other), found(after=untold)
+    required = next(choice for choice in half.yields if choice.id == "required")
+    assert required.lengths_known is not None
+    assert required.lengths_known.count < required.lengths_known.n == required.share.count
+    basis = (
+        f"going by the {required.lengths_known.count} of {required.share.count:,} sampled ones whose length is known"
+    )
+    assert basis in sentence(half.conclusions.summary, "obtainable")
+    for name in ("filter_first", "header_first"):
+        assert "sampled ones whose length is known" in sentence(half.conclusions.strategy, name)
+    assert "count them at the mean of the others" in sentence(half.conclusions.limits, "lengths")
+    assert "bytes cannot be estimated" in sentence(none.conclusions.limits, "lengths")
+    assert "download" not in sentence(none.conclusions.summary, "obtainable")
+    assert sentence(none.conclusions.recommendations, "captions").endswith("images.")
+    everything = found(after=lambda rows: rows.with_columns(pl.col("file_bytes").fill_null(1_000)))
+    assert not sentence(everything.conclusions.limits, "lengths")
+    assert "length is known" not in sentence(everything.conclusions.summary, "obtainable")
 
 
 def test_opt_outs_are_never_counted_as_obtainable() -> None:

@@ -124,6 +124,22 @@ def test_means_and_totals_over_reachable_rows(
     assert within_chance(observed), observed
 
 
+@pytest.mark.parametrize("n", [500, ROWS], ids=["sample", "census"])
+def test_totals_where_lengths_are_unknown_by_chance(n: int) -> None:
+    """Taking the mean of the known for the others as if it were known covers the truth in two samples of three."""
+    lengths, repetitions = sizes(), 500
+    reachable = np.random.default_rng(7).random(ROWS) < 0.6
+    sample, expected = simple(n), float(lengths[reachable].sum())
+
+    def one(random: np.random.Generator) -> bool:
+        chosen = drawn(random, n=n)
+        told = np.where(random.random(n) < 0.15, lengths[chosen], np.nan)
+        return covers(sample.total(told, reachable[chosen]), expected)
+
+    observed = coverage(one, repetitions=repetitions)
+    assert within_chance(observed, repetitions), observed
+
+
 def test_means_of_few_rows_use_student_s_t() -> None:
     values = np.random.default_rng(6).normal(100, 15, 100_000)
     sample = simple(6, 100_000)

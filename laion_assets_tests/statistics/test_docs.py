@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from laion_assets.analyze.analysis import result_names
-from laion_assets.statistics.intervals import MARKS, METHODS
+from laion_assets.statistics.intervals import METHODS
 from laion_assets.statistics.spec import RequirementSpec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
@@ -33,7 +33,9 @@ def test_the_python_of_the_page_prints_what_the_page_says() -> None:
 
 
 def test_every_method_and_its_mark_are_explained() -> None:
-    assert {row[0].strip("`"): row[1] for row in table("method")} == {name: MARKS.get(name, "") for name in METHODS}
+    assert {row[0].strip("`"): row[1] for row in table("method")} == {
+        name: method.mark for name, method in METHODS.items()
+    }
 
 
 def test_the_settings_are_those_of_the_requirement() -> None:

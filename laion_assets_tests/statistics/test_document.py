@@ -46,7 +46,7 @@ def content() -> list[bytes]:
     observed = evidence()
     found = measure(observed, dataset="d", title="D")
     data = pictured(observed, found)
-    panels = {"anomaly": (panel_png("anomaly", data, LIGHT), panel_png("anomaly", data, DARK))}
+    panels = {"anomaly": panel_png("anomaly", data, LIGHT, DARK)}
     page, text = html_report(found, panels), markdown_report(found)
     return [json_of(found), sample_csv(observed), page.encode(), text.encode(), analysis_png(data)]
 

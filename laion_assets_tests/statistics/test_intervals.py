@@ -6,7 +6,7 @@ import scipy  # type: ignore[import-untyped]
 
 from laion_assets.statistics.design import Sample
 from laion_assets.statistics.distribution import ValueCounts
-from laion_assets.statistics.intervals import order_ranks, student_t, wilson, wilson_share
+from laion_assets.statistics.intervals import needed_for, order_ranks, student_t, wilson, wilson_share
 from laion_assets.statistics.yields import rows_needed, sample_sizes
 
 
@@ -32,9 +32,9 @@ def test_the_correction_narrows_with_the_sampled_fraction() -> None:
     assert widths[1] / widths[0] == pytest.approx(math.sqrt(300 / 399), rel=0.02)
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 5, 10, 30, 1000])
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 10, 31, 1000, 9_999])
 def test_student_t_is_that_of_the_tables(degrees: int) -> None:
-    assert student_t(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=3e-3)
+    assert student_t(degrees) == pytest.approx(scipy.stats.t.ppf(0.975, degrees), rel=1e-11)
 
 
 @pytest.mark.parametrize(("n", "population"), [(20, 40), (100, 10_000), (700, 1_600), (5_000, 170_000_000)])
@@ -98,6 +98,49 @@ def test_equal_weights_give_what_no_weights_give() -> None:
         assert one.estimate == pytest.approx(other.estimate, rel=1e-5)
         assert one.low == pytest.approx(other.low, rel=0.02)
         assert one.high == pytest.approx(other.high, rel=0.02)
+
+
+def test_a_share_without_a_spread_in_any_stratum_is_not_certain() -> None:
+    """All of one stratum have it and none of the others: whether rounding leaves a variance must not decide."""
+    for rows in range(20, 30):
+        sample = Sample(np.repeat([rows * 1.1, rows / 3], [rows, 7]))
+        share = sample.share(np.repeat([True, False], [rows, 7]))
+        assert share.low is not None
+        assert share.high is not None
+        assert share.estimate is not None
+        assert share.low < share.estimate - 0.01
+        assert share.high > share.estimate + 0.01
+
+
+def test_a_total_knows_that_some_of_its_values_are_not_known() -> None:
+    values, rows = np.array([4.0, 6.0, 8.0, np.nan, np.nan, np.nan]), np.array([True] * 5 + [False])
+    census = Sample(np.ones(6)).total(values, rows)
+    assert (census.estimate, census.n, census.method) == (30, 3, "double_sample")
+    # 5 rows at a mean of 6, whose standard error is that of 3 drawn from 5: sqrt(4 / 3 * 2 / 5).
+    assert census.high == pytest.approx(30 + scipy.stats.t.ppf(0.975, 2) * 5 * math.sqrt(8 / 15))
+    assert census.low == 18, "what was seen"
+    drawn, known = (Sample(np.full(6, 10.0)).total(v, rows) for v in (values, np.where(rows, 6.0, 0.0)))
+    assert drawn.estimate == known.estimate == 300
+    assert (drawn.high or 0) - 300 > (known.high or 0) - 300 > 0
+    one = Sample(np.full(6, 10.0)).total(np.where(values == 4, values, np.nan), rows)
+    assert (one.estimate, one.low, one.high) == (200, None, None)
+    assert Sample(np.full(6, 10.0)).total(np.full(6, np.nan), rows).estimate is None
+
+
+def test_what_was_not_seen_once_has_no_upper_end_but_in_a_census() -> None:
+    values, none = np.ones(5), np.zeros(5, dtype=np.bool_)
+    drawn, census = Sample(np.full(5, 2.0)).total(values, none), Sample(np.ones(5)).total(values, none)
+    assert (drawn.estimate, drawn.low, drawn.high) == (0, 0, None)
+    assert (census.estimate, census.low, census.high) == (0, 0, 0)
+
+
+def test_rows_needed_for_a_number_are_that_number_by_the_share() -> None:
+    share = wilson_share(50, 100, 1_000)
+    needed = needed_for(200, share)
+    assert (needed.estimate, needed.method) == (400, "product")
+    assert needed.low == pytest.approx(200 / (share.high or 0))
+    assert needed.high == pytest.approx(200 / (share.low or 0))
+    assert needed_for(200, wilson_share(0, 100, 1_000)).estimate is None
 
 
 def test_a_weighted_share_is_not_the_counted_one() -> None:
