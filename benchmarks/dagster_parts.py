@@ -146,7 +146,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
     from laion_assets.metadata.spelled_sizes import compare_spelled_sizes
     from laion_assets.metadata.validation import validate
     from laion_assets.sources.fetching import open_source
-    from laion_assets.subsets.plan import write_rows
+    from laion_assets.subsets.rows import write_rows
     from laion_assets.subsets.selection import select
 
     source = open_source(dataset.source)
@@ -176,7 +176,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
     lake.write_bytes(lake.uri([DATASET, "metadata_profile"], f"contract/{key}.html"), page.encode())
     for subset in dataset.subsets:
         selection = select(rows, subset, part=key)
-        write_rows(lake, DATASET, subset, key, selection.rows, selection.funnel)
+        write_rows(lake, DATASET, subset.name, key, selection)
 
 
 def _plain(folder: Path, keys: Sequence[str], environment: Mapping[str, str]) -> PerPart:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
+from laion_assets.metadata.table_assets import column_lineage
 from laion_assets.shards.checks import EVERY_ROW_ACCOUNTED, accounting_result
+from laion_assets.shards.column_origins import shard_origins
 from laion_assets.shards.spec import ShardsSpec
+from laion_assets.subsets.selection import ROWS_SCHEMA
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
 
@@ -46,15 +49,17 @@ def shard_assets(
         group: the assets' group in the UI.
     """
     key = [dataset, subset.name, "shards"]
+    rows_key = dg.AssetKey([dataset, subset.name, "rows"])
+    carried = [name for name in (*ROWS_SCHEMA, *subset.extra_columns) if name != "score"]
 
     @dg.asset(
         key=key,
         partitions_def=parts,
-        deps=[dg.AssetKey([dataset, subset.name, "rows"]), dg.AssetKey([dataset, subset.name, "plan"])],
+        deps=[rows_key, dg.AssetKey([dataset, subset.name, "plan"])],
         group_name=group,
         kinds={"img2dataset", "webdataset"},
         owners=OWNERS,
-        pool="download",
+        pool="web",
         code_version=f"2-{spec.digest()}-{minimum_side_px}",
         check_specs=[
             dg.AssetCheckSpec(
@@ -68,6 +73,7 @@ def shard_assets(
         description=f"Webdataset shards of one part of {subset.name}, in img2dataset's format; a row that could not be "
         "had says why. Interrupted anywhere, the next run continues with the missing shards.",
     )
+    @outlasting_outages
     def shards(
         context: dg.AssetExecutionContext,
         config: DownloadConfig,
@@ -123,6 +129,7 @@ def shard_assets(
                 "dagster/partition_row_count": books.images,
                 **{f"rows {word}": count for word, count in sorted(books.outcomes.items())},
                 "outcomes": _counts(books.outcomes, "outcome"),
+                "dagster/column_lineage": column_lineage(rows_key, shard_origins(carried, spec)),
                 "formats": _counts(books.formats, "format"),
                 "path": dg.MetadataValue.path(store.uri(key, part)),
             },
@@ -135,23 +142,29 @@ def shard_assets(
         kinds={"json", "markdown"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"3-{subset.digest(without=frozenset({'plan', 'shards'}))}",
+        code_version=f"4-{subset.digest(without=frozenset({'plan', 'shards'}))}-{spec.digest()}-{minimum_side_px}",
         description=f"Shard list, wids index, manifest with checksums and dataset card of {subset.name}, over all "
-        "parts whose shards are there; and how the plan compares with what came.",
+        "parts whose shards are there; and how the plan compares with what came. Refused while shards of another plan "
+        "are among them.",
     )
+    @outlasting_outages
     def index(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult[None]:
         import hashlib
 
         from laion_assets.shards.publish import publish_index
         from laion_assets.shards.reckoning import sentence, to_json
-        from laion_assets.subsets.plan import read_forecast, selected_parts
+        from laion_assets.shards.standing import refuse_outdated_shards
+        from laion_assets.subsets.plan import read_forecast
+        from laion_assets.subsets.rows import selected_parts
 
         store, keeping = lake.open(), spec.keeping(minimum_side_px)
+        selected = selected_parts(store, dataset, subset.name)
+        refuse_outdated_shards(store, dataset, subset, selected, spec=spec, minimum_side_px=minimum_side_px)
         index, reckoned = publish_index(
             store,
             dataset,
             subset,
-            selected_parts(store, dataset, subset.name),
+            selected,
             minimum_side_px=keeping.minimum_side_px,
             maximum_aspect=keeping.maximum_aspect,
             opt_out_words=web.spec().opt_out_words,

@@ -12,7 +12,7 @@ import polars as pl
 from laion_assets.shards.index import Index
 from laion_assets.shards.reckoning import Reckoned
 from laion_assets.shards.spec import SUFFIXES
-from laion_assets.subsets.spec import LANGUAGES_STEP, SubsetSpec
+from laion_assets.subsets.spec import LANGUAGES_STEP, SIMILARITY, SubsetSpec
 
 _DUPLICATES = {
     "keep": "kept",
@@ -151,6 +151,8 @@ def _conditions(subset: SubsetSpec) -> list[str]:
     lines.append(f"| duplicates | {_DUPLICATES[subset.duplicates]} |")
     if subset.cap is not None:
         best = f"those with the highest `{subset.cap.best_by}`" if subset.cap.best_by else "chosen uniformly"
+        if subset.cap.best_by == SIMILARITY and any(subset.languages.values()):
+            best += " above the least one of their language"
         lines.append(f"| cap | at most {subset.cap.rows:,} rows over all parts, {best} |")
     return lines
 

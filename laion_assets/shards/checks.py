@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from laion_assets.lake.resource import LakeResource
+from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.subsets.spec import SubsetSpec
 
@@ -60,6 +60,7 @@ def shard_checks(
         f"at least {required} px; {spec.decode_share:.0%} of the images are decoded and have the recorded size. "
         "Delete the tar of a shard found damaged and launch the part again: it is made anew.",
     )
+    @outlasting_outages
     def tars_intact(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         from laion_assets.shards.audit import audit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from laion_assets.lake.errors import is_no_room
+from laion_assets.lake.errors import LakeError, is_no_room
 from laion_assets.lake.lake import Lake
 from laion_assets.shards import process
 from laion_assets.shards.engine import engine_for
@@ -71,7 +71,8 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
             forget_failure(folder, shard)
             self.download_shard(row)
         except Exception as error:  # noqa: BLE001 (a distributor expects an answer, not an exception)
-            say_failure(folder, shard, str(error) if isinstance(error, RuntimeError) else repr(error))
+            finding = str(error) if isinstance(error, RuntimeError) else repr(error)
+            say_failure(folder, shard, finding, retryable=isinstance(error, LakeError) and error.retryable)
             if is_no_room(error):
                 (folder / STOP_FILE).touch()
             return False, row

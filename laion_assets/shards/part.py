@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from laion_assets.lake import scratch
+from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
 from laion_assets.shards.accounting import Accounting, account
 from laion_assets.shards.job import DownloadError
@@ -13,7 +14,9 @@ from laion_assets.shards.layout import read_shards
 from laion_assets.shards.prepare import Prepared, prepare
 from laion_assets.shards.progress import read_failures
 from laion_assets.shards.spec import ShardsSpec
-from laion_assets.subsets.plan import planned_rows, read_forecast, room_for
+from laion_assets.subsets.plan import planned_rows, read_forecast
+from laion_assets.subsets.room import room_for
+from laion_assets.subsets.rows import refuse_outdated_rows
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.spec import WebSpec
 
@@ -66,12 +69,18 @@ def download_part(
 
     Raises:
         DownloadError: There is no room for it, or shards could not be written; the others stay.
-        StalePlanError: The plan does not fit the rows.
+        LakeError: Shards could not be written because the lake was away for a while; the others stay.
+        StalePlanError: The plan does not fit the rows, or these are not what the subset selects today.
+        UrlListError: The subset's list of URLs to leave out cannot be read.
     """
+    refuse_outdated_rows(lake, dataset, subset, [part])
     planned = planned_rows(lake, dataset, subset.name, part)
-    room = room_for(lake, dataset, subset, read_forecast(lake, dataset, subset.name))
+    forecast = read_forecast(lake, dataset, subset.name)
+    room = room_for(lake, dataset, subset, forecast, spec.keeping(minimum_side_px))
     if not room.fits:
         raise DownloadError(f"{part}: {room.sentence} Free some space or cap the subset, then plan again.")
+    if not room.fits_at_most:
+        say(f"{part}: {room.sentence} It may become full: then this stops, and continues when there is room.")
     key = [dataset, subset.name, "shards"]
     folder = scratch.temporary_folder()
     scratch.sweep(folder)
@@ -95,7 +104,10 @@ def download_part(
                 failures = [why for job in prepared.jobs for why in read_failures(job.folder).values()]
                 if not failures:
                     raise
-                raise DownloadError(f"{part}: {failures[0].rstrip('.')}. Run again: finished shards stay.") from error
+                sentence = f"{part}: {failures[0].finding.rstrip('.')}. Run again: finished shards stay."
+                if all(failure.retryable for failure in failures):
+                    raise LakeError(sentence, retryable=True) from error
+                raise DownloadError(sentence) from error
     seconds = time.monotonic() - began
     there = read_shards(lake, key, part)
     made = [there[shard] for job in prepared.jobs for shard in job.missing if shard in there]

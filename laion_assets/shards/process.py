@@ -19,13 +19,23 @@ def die_with_parent() -> None:
         os._exit(1)
 
 
+def most_that_share(web: WebSpec) -> int:
+    """How many processes can have a place each wherever one client may have several requests under way."""
+    return min(web.concurrency, web.per_host, web.per_domain)
+
+
 def share_of(web: WebSpec, processes: int) -> WebSpec:
-    """What each of several processes may do, so that together they keep to the manners of one client."""
+    """What each of several processes may do, so that together they keep to the manners of one client.
+
+    Args:
+        web: what one client may do.
+        processes: how many there are, ``most_that_share`` at most.
+    """
     if processes == 1:
         return web
 
     def part(whole: int) -> int:
-        return max(1, whole // processes)
+        return whole // processes
 
     def rate(whole: float | None) -> float | None:
         return None if whole is None else whole / processes

@@ -109,9 +109,19 @@ def read_progress(folder: Path, *, rows: int, started: float) -> Progress:
     return Progress(rows, done, outcomes.get("ok", 0), image_bytes, dict(outcomes), seconds, tuple(dead))
 
 
-def say_failure(folder: Path, shard: int, finding: str) -> None:
+@dataclass(frozen=True)
+class ShardFailure:
+    """Why a shard could not be made."""
+
+    finding: str
+    retryable: bool
+    """Whether another attempt, with nothing changed on our side, can help."""
+
+
+def say_failure(folder: Path, shard: int, finding: str, *, retryable: bool = False) -> None:
     """Leave word that a shard could not be made."""
-    (folder / f"{shard}{_FAILURE_SUFFIX}").write_text(finding)
+    said = json.dumps({"finding": finding, "retryable": retryable})
+    (folder / f"{shard}{_FAILURE_SUFFIX}").write_text(said)
 
 
 def forget_failure(folder: Path, shard: int) -> None:
@@ -119,9 +129,10 @@ def forget_failure(folder: Path, shard: int) -> None:
     (folder / f"{shard}{_FAILURE_SUFFIX}").unlink(missing_ok=True)
 
 
-def read_failures(folder: Path) -> dict[int, str]:
+def read_failures(folder: Path) -> dict[int, ShardFailure]:
     """Which shards could not be made, and why."""
-    return {int(path.stem): path.read_text() for path in sorted(folder.glob(f"*{_FAILURE_SUFFIX}"))}
+    said = sorted(folder.glob(f"*{_FAILURE_SUFFIX}"))
+    return {int(path.stem): ShardFailure(**json.loads(path.read_text())) for path in said}
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,7 +5,6 @@ and memory of its own. ``run`` does the same without Dagster.
 """
 
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
@@ -16,16 +15,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from laion_assets.lake.lake import Lake
-from laion_assets.shards import process
+from laion_assets.shards import distributors, process
 from laion_assets.shards.job import STOP_FILE, DownloadError, Job
 from laion_assets.shards.layout import read_shards, shard_name
 from laion_assets.shards.progress import read_failures, read_progress, say_failure
+from laion_assets.shards.spec import SHARDS_IN_ONE_PROCESS, most_processes
 
 # Below, starting worker processes costs more than a second core brings.
 SMALL_ROWS = 20_000
-# A shard spends its end waiting for slow servers; meanwhile another one keeps the core and the line busy.
-SHARDS_PER_CORE = 2
-SHARDS_IN_ONE_PROCESS = 4
 
 INTERRUPTED_EXIT_CODE = 130
 STOPPED = "stopped; finished shards stay, the next run continues with the missing ones"
@@ -49,10 +46,9 @@ def run(job: Job, say: Say) -> None:
     if not job.missing:
         return
     spec, processes = job.spec, processes_for(job)
-    if spec.distributor != "multiprocessing" and importlib.util.find_spec(spec.distributor) is None:
-        raise DownloadError(f"distributor: {spec.distributor} is not installed. Install it, or use multiprocessing.")
-    # Spark would start whatever `python3` is on its machine's path.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    distributors.require(spec.distributor)
+    if spec.processes is not None and processes == process.most_that_share(job.web) < spec.processes:
+        say(f"{processes} of {spec.processes} processes: each needs a place at every host, and per_host has no more")
     slices = job.folder / "slices"
     slices.mkdir(exist_ok=True)
     hashes = spec.verify_hash
@@ -75,7 +71,7 @@ def run(job: Job, say: Say) -> None:
             _in_threads(downloader, reader, job)
         else:
             distribute = getattr(upstream, f"{spec.distributor}_distributor")
-            with _ending_at_once(say):
+            with distributors.held_to(spec.distributor, processes), _ending_at_once(say):
                 distribute(processes, downloader, reader, 1000, 1)
     there = read_shards(Lake(job.lake_uri), job.key, job.part)
     if absent := [shard for shard in job.missing if shard not in there]:
@@ -83,11 +79,11 @@ def run(job: Job, say: Say) -> None:
 
 
 def processes_for(job: Job) -> int:
-    """How many processes a job is worth, unless its spec says."""
+    """How many processes a job is worth, unless its spec says; never more than can share the manners of one client."""
     wanted = job.spec.processes
     if wanted is None:
-        wanted = 1 if job.rows_left <= SMALL_ROWS else SHARDS_PER_CORE * (os.cpu_count() or 1)
-    return min(wanted, len(job.missing))
+        wanted = 1 if job.rows_left <= SMALL_ROWS else most_processes()
+    return min(wanted, len(job.missing), process.most_that_share(job.web))
 
 
 def main() -> None:
@@ -189,7 +185,7 @@ def _give_up(job: Job, shards: Sequence[int], say: Say) -> None:
 
 
 def _sentence(job: Job, absent: int) -> str:
-    failures = read_failures(job.folder)
+    failures = {shard: failure.finding for shard, failure in read_failures(job.folder).items()}
     shard, why = next(iter(failures.items()), (job.missing[0], "no reason was left"))
     return (
         f"{job.part}: {absent} of {len(job.missing)} shards could not be written; "

@@ -1,18 +1,19 @@
 """The Dagster face of a subset: its rows per part, and the plan over all parts."""
 
-from collections.abc import Mapping
-
 import dagster as dg
 
-from laion_assets.lake.resource import LakeResource
-from laion_assets.subsets.checks import FITS_THE_DISK, fits_the_disk
+from laion_assets.lake.resource import LakeResource, outlasting_outages
+from laion_assets.metadata.table_assets import column_lineage, column_schema
+from laion_assets.subsets.checks import room_check_specs, room_checks
+from laion_assets.subsets.column_origins import rows_origins
 from laion_assets.subsets.columns import EXTRA_DTYPES
 from laion_assets.subsets.keeping import Keeping
-from laion_assets.subsets.selection import ROWS_SCHEMA, Funnel
+from laion_assets.subsets.selection import ROWS_SCHEMA, Funnel, version_of_rows
 from laion_assets.subsets.spec import SubsetSpec
 from laion_assets.web.resource import WebResource
 
 OWNERS = ["team:laion-assets"]
+_MEANINGS = {"score": "rank under a cap, lower is better"}
 
 
 def subset_assets(
@@ -34,46 +35,45 @@ def subset_assets(
         parts: the dataset's partitions.
         group: the assets' group in the UI.
     """
+    valid_key = dg.AssetKey([dataset, "validated_metadata"])
     rows_key = dg.AssetKey([dataset, subset.name, "rows"])
     schema = {**ROWS_SCHEMA, **{name: EXTRA_DTYPES[kind] for name, kind in subset.extra_columns.items()}}
 
     @dg.asset(
         key=rows_key,
         partitions_def=parts,
-        deps=[dg.AssetKey([dataset, "validated_metadata"])],
+        deps=[valid_key],
         group_name=group,
         kinds={"polars", "parquet"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"2-{subset.digest(without=frozenset({'plan', 'shards'}))}",
+        code_version=version_of_rows(subset),
+        metadata={"dagster/column_schema": column_schema(schema, _MEANINGS)},
         description=f"Rows of one part that belong to {subset.name}, and how many each condition removed. "
         + subset.description,
     )
+    @outlasting_outages
     def rows(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
-        import hashlib
-
-        from laion_assets.subsets.plan import write_rows
+        from laion_assets.subsets.rows import write_rows
         from laion_assets.subsets.selection import select
 
         store, part = lake.open(), context.partition_key
-        valid = store.scan_parquet(store.uri([dataset, "validated_metadata"], f"{part}.parquet"))
+        valid = store.scan_parquet(store.uri(valid_key.path, f"{part}.parquet"))
         selection = select(valid, subset, part=part)
-        size = write_rows(store, dataset, subset, part, selection.rows, selection.funnel)
-        uri = store.uri(rows_key.path, f"{part}.parquet")
-        version = hashlib.sha256(store.read_bytes(uri)).hexdigest()
+        written = write_rows(store, dataset, subset.name, part, selection)
         funnel = selection.funnel
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(version),
+            data_version=dg.DataVersion(written.sha256),
             metadata={
                 "rows_in": funnel.rows_in,
                 "rows": funnel.rows_left,
                 "share": funnel.rows_left / funnel.rows_in if funnel.rows_in else 0.0,
-                "bytes": size,
+                "bytes": written.size_bytes,
                 "dagster/partition_row_count": funnel.rows_left,
                 **_funnel_figures(funnel),
                 "funnel": _funnel_table(funnel),
-                "path": dg.MetadataValue.path(uri),
-                "dagster/column_schema": _table_schema(schema),
+                "path": dg.MetadataValue.path(store.uri(rows_key.path, f"{part}.parquet")),
+                "dagster/column_lineage": column_lineage(valid_key, rows_origins(subset)),
             },
         )
 
@@ -84,27 +84,28 @@ def subset_assets(
         kinds={"polars", "json"},
         owners=OWNERS,
         pool="metadata",
-        code_version=f"3-{subset.digest(without=frozenset({'shards'}))}-{keeping.digest()}",
-        check_specs=[
-            dg.AssetCheckSpec(
-                FITS_THE_DISK,
-                asset=dg.AssetKey([dataset, subset.name, "plan"]),
-                blocking=True,
-                description="What is still to be stored, at the high end of its interval, fits the free disk.",
-            )
-        ],
+        code_version=f"4-{subset.digest(without=frozenset({'shards'}))}-{keeping.digest()}",
+        check_specs=room_check_specs(dg.AssetKey([dataset, subset.name, "plan"])),
         description=f"What downloading {subset.name} will bring and cost, before anything is downloaded: rows exactly; "
         "reachable share, images, bytes and hours with intervals, from the probes that fall into the subset.",
     )
+    @outlasting_outages
     def plan(context: dg.AssetExecutionContext, lake: LakeResource, web: WebResource) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster knows the bare class only
         import hashlib
         import json
 
         from laion_assets.subsets.forecast import HostLimits
-        from laion_assets.subsets.plan import funnel_to_json, make_plan
+        from laion_assets.subsets.plan import make_plan
+        from laion_assets.subsets.rows import funnel_to_json
 
         store, asked = lake.open(), web.spec()
-        limits = HostLimits(asked.host_requests_per_s, asked.per_host, asked.deadline_s)
+        limits = HostLimits(
+            asked.host_requests_per_s,
+            asked.per_host,
+            asked.deadline_s,
+            domain_requests_per_s=asked.domain_requests_per_s,
+            domain_at_once=asked.per_domain,
+        )
         made = make_plan(
             store,
             dataset,
@@ -132,7 +133,7 @@ def subset_assets(
         }
         return dg.MaterializeResult(
             data_version=dg.DataVersion(hashlib.sha256(content.encode()).hexdigest()),
-            check_results=[fits_the_disk(store, dataset, subset, forecast)],
+            check_results=room_checks(store, dataset, subset, forecast, keeping),
             metadata={
                 "parts": len(cut.parts),
                 "rows": forecast.rows,
@@ -157,9 +158,12 @@ def subset_assets(
                 "hours by bandwidth": forecast.hours_by_bandwidth.estimate,
                 "hours by machine": forecast.hours_by_machine.estimate,
                 "hours by busiest host": forecast.hours_by_busiest_host.estimate,
+                "hours by busiest domain": forecast.hours_by_busiest_domain.estimate,
                 "hours of waiting": forecast.hours_of_waiting.estimate,
                 "busiest host": dg.MetadataValue.text(forecast.busiest_host),
                 "busiest host share": forecast.busiest_host_share,
+                "busiest domain": dg.MetadataValue.text(forecast.busiest_domain),
+                "busiest domain share": forecast.busiest_domain_share,
                 **_funnel_figures(made.funnel),
                 "funnel": _funnel_table(made.funnel),
                 "path": dg.MetadataValue.path(store.uri([dataset, subset.name, "plan"], "plan.json")),
@@ -186,7 +190,3 @@ def _funnel_table(funnel: Funnel) -> dg.MetadataValue:
     if not funnel.steps:
         return dg.MetadataValue.text("every valid row belongs to the subset")
     return dg.MetadataValue.table([dg.TableRecord(vars(step)) for step in funnel.steps])
-
-
-def _table_schema(schema: Mapping[str, object]) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])

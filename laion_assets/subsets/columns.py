@@ -6,6 +6,7 @@ Derived columns exist only while a part is being selected; they are never stored
 import polars as pl
 import polars.selectors as cs
 
+from laion_assets.metadata.hosts import host_of
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 
 EXTRA_DTYPES: dict[str, pl.DataType] = {
@@ -15,29 +16,6 @@ EXTRA_DTYPES: dict[str, pl.DataType] = {
     "boolean": pl.Boolean(),
 }
 """Types a published column beyond the canonical ones can be declared with."""
-
-# Nearly every URL: a name that needs no other reading than lower case; its last label is no number, so no address.
-_PLAIN_HOST = r"^[Hh][Tt][Tt][Pp][Ss]?://((?:[A-Za-z0-9_-]+\.)*[A-Za-z_-][A-Za-z0-9_-]*)\.?(?::[0-9]*)?(?:[/?#\\]|$)"
-
-
-def hosts_of(urls: pl.Series) -> pl.Series:
-    """The host each URL really leads to, as the web client reads it; null where it leads nowhere.
-
-    Otherwise a backslash, a full stop or user info would hide a host from the conditions and not from the download.
-    """
-    from laion_assets.web.failure import Failure
-    from laion_assets.web.url import parse_url
-
-    def host(url: str) -> str | None:
-        try:
-            return parse_url(url).host
-        except Failure:
-            return None
-
-    plain = urls.str.extract(_PLAIN_HOST, 1).str.to_lowercase()
-    odd = (plain.is_null() & urls.is_not_null()).arg_true()
-    return plain.scatter(odd, [host(url) for url in urls.gather(odd)]) if len(odd) else plain
-
 
 _WIDTH, _HEIGHT = pl.col("declared_width"), pl.col("declared_height")
 
@@ -56,7 +34,7 @@ DERIVED_COLUMNS: dict[str, tuple[pl.DataType, pl.Expr]] = {
     "aspect": (pl.Float64(), pl.when(_HEIGHT > 0).then(_WIDTH / _HEIGHT)),
     "caption_words": (pl.UInt32(), pl.col("caption").str.count_matches(r"\S+")),
     "caption_chars": (pl.UInt32(), pl.col("caption").str.len_chars()),
-    "url_host": (pl.String(), pl.col("url").map_batches(hosts_of, pl.String(), is_elementwise=True)),
+    "url_host": (pl.String(), host_of(pl.col("url"))),
 }
 """Name, type and recipe: sides in px, ``aspect`` is width / height, words are runs of non-blanks."""
 

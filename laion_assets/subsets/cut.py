@@ -27,7 +27,12 @@ _BUCKETS = 1 << _BUCKET_BITS
 
 
 class StalePlanError(RuntimeError):
-    """The plan does not fit the rows; the message says what to materialise."""
+    """The plan does not fit the rows, or these not the subset; the message says what to materialise."""
+
+
+def outdated_plan(part: str) -> StalePlanError:
+    """The plan was made for other rows of this part."""
+    return StalePlanError(f"{part}: the plan was made before its rows. Materialise the subset's plan again.")
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Cut:
             before = (pl.lit(part) < last_part) | ((pl.lit(part) == last_part) & (pl.col("row") <= last_row))
             planned = planned.filter((pl.col("score") < score) | (tied & before))
         if mine is None or mine.planned != planned.height:
-            raise StalePlanError(f"{part}: the plan was made before its rows. Materialise the subset's plan again.")
+            raise outdated_plan(part)
         return planned.sort("score", "row") if self.ordered_by_score else planned.sort("row")
 
     def to_json(self) -> dict[str, Any]:

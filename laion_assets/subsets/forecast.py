@@ -4,6 +4,7 @@ Pure arithmetic on counts, probes and limits; where they are read from and how t
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
@@ -19,6 +20,7 @@ from laion_assets.subsets.spec import PlanSpec
 from laion_assets.web.outcome import Fault, Outcome
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 # A sample in a tar: three headers of 512 bytes, padding of as much again, about 1.2 KB of JSON and the caption. How far
 # the mean is from it depends on captions and URLs: at least and at most.
@@ -58,12 +60,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class HostLimits:
-    """How fast one host, and one machine, may be asked: from the web client's configuration."""
+    """How fast one host, and all hosts of one registrable domain, may be asked: from the web client's configuration."""
 
     requests_per_s: float | None
     at_once: int
     deadline_s: float = 0.0
     """The longest one URL is waited for."""
+    domain_requests_per_s: float | None = None
+    domain_at_once: int | None = None
+    """None where a domain has no limit."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,14 @@ class Forecast:
     hours_by_bandwidth: Interval
     hours_by_machine: Interval
     hours_by_busiest_host: Interval
+    hours_by_busiest_domain: Interval
     hours_of_waiting: Interval
     """At the end of each part, for its slowest servers."""
     busiest_host: str
     busiest_host_share: float
+    busiest_domain: str
+    """All hosts of one registrable domain, which have a limit of their own together."""
+    busiest_domain_share: float
 
     def for_rows(self, interval: Interval, rows: int) -> Interval:
         """What an interval over all planned rows says about some of them, such as those of the parts that are there.
@@ -134,7 +143,7 @@ def make_forecast(
         hosts: planned rows per host; their sum is the number of planned rows, exactly.
         keeping: what the download keeps.
         assumed: bandwidth and machine.
-        limits: how fast one host is asked.
+        limits: how fast one host and one domain are asked.
         parts: how many parts have planned rows; each is a download of its own.
     """
     rows = sum(hosts.values())
@@ -146,6 +155,7 @@ def make_forecast(
         reached.alias("reached"),
         (reached & keeping.kept).alias("kept"),
         pl.col("weight").cast(pl.Float64),
+        file_bytes.is_not_null().alias("length_told"),
         # A size no server tells is taken for the mean of the others.
         file_bytes.fill_null(file_bytes.filter(reached).mean())
         .fill_null(float(assumed.assumed_image_bytes))
@@ -164,16 +174,22 @@ def make_forecast(
     kept_share = kept_share.loosened(unlost * (1 - BROKEN_BEYOND_HEADER_SHARE), 1 + back)
     reachable, kept_share = (replace(one, high=min(one.high, 1.0)) for one in (reachable, kept_share))
 
-    def total(per_row: pl.Expr) -> Interval:
-        values = told.select(per_row.alias("value"))["value"].to_numpy()
-        return _total(values, told["weight"].to_numpy(), rows, unknown=assumed.assumed_image_bytes)
+    def total(image: pl.Expr, where: pl.Expr, otherwise: pl.Expr) -> Interval:
+        found = told.select(
+            "weight",
+            value=pl.when(where).then(image).otherwise(otherwise),
+            known=(where & pl.col("length_told")).fill_null(value=False),
+            guessed=(where & ~pl.col("length_told")).fill_null(value=False),
+        )
+        value, weight, known, guessed = (found[name].to_numpy() for name in ("value", "weight", "known", "guessed"))
+        return _total(value, weight, known, guessed, rows, unknown=assumed.assumed_image_bytes)
 
     # A body over the cap is given up when its announced length says so: it costs no more than a failure.
     over = pl.lit(value=False) if keeping.maximum_bytes is None else pl.col("file_bytes") > keeping.maximum_bytes
-    transfer = total(pl.when(pl.col("reached") & ~over).then("file_bytes").otherwise("bytes_read"))
+    transfer = total(pl.col("file_bytes"), pl.col("reached") & ~over, pl.col("bytes_read"))
     overheads = (OVERHEAD_BYTES, LEAST_OVERHEAD_BYTES, MOST_OVERHEAD_BYTES)
     stored = [
-        total(pl.when("kept").then(size + overhead).otherwise(0.0))
+        total(size + overhead, pl.col("kept"), pl.lit(0.0))
         for size, overhead in zip(keeping.stored_bytes(pl.col("file_bytes")), overheads, strict=True)
     ]
     store = Interval(stored[0].estimate, stored[1].low, stored[2].high)
@@ -193,12 +209,14 @@ def make_forecast(
 
     by_bandwidth = transfer.times(8 / (assumed.bandwidth_mbit_s * 1e6) / 3600)
     by_machine = Interval(1.0, 1 / MACHINE_FACTOR, MACHINE_FACTOR).times(rows / assumed.images_per_s / 3600)
-    busiest = max(hosts, key=lambda host: (hosts[host], host), default="")
-    by_host = _hours_of_host(hosts.get(busiest, 0), told["seconds"], limits)
+    host, host_rows = _busiest(hosts)
+    domain, domain_rows = _busiest(_by_domain(hosts))
+    by_host = _hours_asked(host_rows, told["seconds"], limits.requests_per_s, limits.at_once)
+    by_domain = _hours_asked(domain_rows, told["seconds"], limits.domain_requests_per_s, limits.domain_at_once)
     waiting = Interval(1.0, 0.0, MOST_DEADLINES).times(parts * limits.deadline_s / 3600 if rows else 0.0)
 
     def slowest(bound: Callable[[Interval], float]) -> float:
-        return max(bound(by_machine), bound(by_bandwidth), bound(by_host)) + bound(waiting)
+        return max(bound(one) for one in (by_machine, by_bandwidth, by_host, by_domain)) + bound(waiting)
 
     return Forecast(
         rows=rows,
@@ -214,24 +232,41 @@ def make_forecast(
         hours_by_bandwidth=by_bandwidth,
         hours_by_machine=by_machine,
         hours_by_busiest_host=by_host,
+        hours_by_busiest_domain=by_domain,
         hours_of_waiting=waiting,
-        busiest_host=busiest,
-        busiest_host_share=hosts.get(busiest, 0) / rows if rows else 0.0,
+        busiest_host=host,
+        busiest_host_share=host_rows / rows if rows else 0.0,
+        busiest_domain=domain,
+        busiest_domain_share=domain_rows / rows if rows else 0.0,
     )
 
 
-def _hours_of_host(rows: int, seconds: pl.Series, limits: HostLimits) -> Interval:
-    """Hours one host needs for its rows: as many requests at once, and as many per second, as it may be asked."""
+def _busiest(rows: Mapping[str, int]) -> tuple[str, int]:
+    name = max(rows, key=lambda name: (rows[name], name), default="")
+    return name, rows.get(name, 0)
+
+
+def _by_domain(hosts: Mapping[str, int]) -> Counter[str]:
+    from laion_assets.web.schedule import registrable_domain
+
+    domains: Counter[str] = Counter()
+    for host, rows in hosts.items():
+        domains[registrable_domain(host)] += rows
+    return domains
+
+
+def _hours_asked(rows: int, seconds: pl.Series, requests_per_s: float | None, at_once: int | None) -> Interval:
+    """Hours that so many rows take, with so many requests at once and so many per second."""
     seconds = seconds.drop_nulls()
     mean = seconds.mean()
     spread = seconds.std() if seconds.len() > 1 else 0.0
     if not isinstance(mean, float) or not isinstance(spread, float):
         mean = spread = 0.0
     half = NormalDist().inv_cdf(0.975) * spread / math.sqrt(max(seconds.len(), 1))
-    least = 1 / limits.requests_per_s if limits.requests_per_s else 0.0
+    least = 1 / requests_per_s if requests_per_s else 0.0
 
     def hours(answer_s: float) -> float:
-        return rows * max(answer_s / limits.at_once, least) / 3600
+        return rows * max(answer_s / at_once if at_once else 0.0, least) / 3600
 
     return Interval(hours(mean), hours(max(0.0, mean - half)), hours(mean + half))
 
@@ -252,19 +287,40 @@ def _for_few(total: Interval, images: Interval, sizes: Floats, assumed_bytes: in
     return Interval(total.estimate, min(total.low, float(low)), max(total.high, float(high)))
 
 
-def _total(values: Floats, weights: Floats, population: int, *, unknown: int) -> Interval:
+def _total(values: Floats, weights: Floats, known: Bools, guessed: Bools, population: int, *, unknown: int) -> Interval:
     """A total over the population from a weighted sample: ratio mean, its linearised variance, finite population.
 
     Without a sample, ``unknown`` per row is the estimate and the upper bound.
 
-    Source: W. G. Cochran, Sampling Techniques, 3rd ed. (1977), sections 2.6 and 6.4.
+    Source: W. G. Cochran, Sampling Techniques, 3rd ed. (1977), sections 2.6 and 6.4; chapter 12 for values of which
+    only some were measured.
+
+    Args:
+        values: per sampled row.
+        weights: of the rows.
+        known: rows whose value rests on a length that a server told.
+        guessed: rows whose value rests on the mean of those.
+        population: rows to be downloaded.
+        unknown: see above.
     """
     if not len(values) or not population:
         return Interval(unknown * population, 0.0, unknown * population)
     shares = weights / weights.sum()
     mean = float((shares * values).sum())
-    effective = 1 / float((shares**2).sum())
-    spread = float((shares**2 * (values - mean) ** 2).sum()) * effective / max(effective - 1, 1)
-    correction = max(0.0, 1 - effective / population)
-    half = NormalDist().inv_cdf(0.975) * math.sqrt(spread * correction)
+    spread = _variance_of_mean(values, shares) * max(0.0, 1 - _effective(shares) / population)
+    if known.sum() > 1 and guessed.any():
+        told, taken = float(shares[known].sum()), float(shares[guessed].sum())
+        # As if all of them were as well known as the mean of the known ones; their own share of it is counted already.
+        spread += ((told + taken) ** 2 - told**2) * _variance_of_mean(values[known], shares[known] / told)
+    half = NormalDist().inv_cdf(0.975) * math.sqrt(spread)
     return Interval(mean * population, max(0.0, mean - half) * population, (mean + half) * population)
+
+
+def _effective(shares: Floats) -> float:
+    """How many equally weighted rows say as much."""
+    return 1 / float((shares**2).sum())
+
+
+def _variance_of_mean(values: Floats, shares: Floats) -> float:
+    effective = _effective(shares)
+    return float((shares**2 * (values - (shares * values).sum()) ** 2).sum()) * effective / max(effective - 1, 1)

@@ -68,6 +68,8 @@ class Keeping:
     maximum_bytes: int | None = None
     formats: frozenset[str] | None = None
     resized: Resized | None = None
+    rows_at_once: int = 0
+    """Rows of shards that are in the making at the same time: their files lie on this machine until they are whole."""
 
     @property
     def kept(self) -> pl.Expr:
@@ -84,8 +86,9 @@ class Keeping:
         return pl.all_horizontal(conditions)
 
     def digest(self) -> str:
-        """Changes with everything: part of the code version of what is planned with it."""
+        """Changes with everything that decides what is kept: part of the code version of what is planned with it."""
         fields = {**asdict(self), "formats": sorted(self.formats) if self.formats is not None else None}
+        del fields["rows_at_once"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def stored_bytes(self, file_bytes: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from laion_assets.lake.lake import Lake
-from laion_assets.lake.stores import free_bytes
 from laion_assets.subsets.columns import DERIVED_COLUMNS
-from laion_assets.subsets.cut import REPEATED_SCHEMA, Cut, StalePlanError, make_cut
+from laion_assets.subsets.cut import REPEATED_SCHEMA, Cut, StalePlanError, make_cut, outdated_plan
 from laion_assets.subsets.forecast import Forecast, HostLimits, make_forecast
 from laion_assets.subsets.keeping import Keeping
-from laion_assets.subsets.selection import Funnel, FunnelStep
+from laion_assets.subsets.rows import funnel_to_json, read_funnel, refuse_outdated_rows, rows_sha256, selected_parts
+from laion_assets.subsets.selection import Funnel
 from laion_assets.subsets.spec import SubsetSpec
 
 _CUT, _FORECAST, _REPEATED = "cut.json", "plan.json", "repeated.parquet"
@@ -29,55 +29,6 @@ class Plan:
     funnel: Funnel
 
 
-@dataclass(frozen=True)
-class Room:
-    """What the download needs on disk and what there is; None where the lake has no end, as on S3."""
-
-    needed_bytes: float
-    there_bytes: int
-    """Already taken by shards of this subset."""
-    free_bytes: int | None
-    usable_share: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether the rest of the download may be started."""
-        return self.free_bytes is None or self.needed_bytes - self.there_bytes <= self.free_bytes * self.usable_share
-
-    @property
-    def sentence(self) -> str:
-        """What was compared."""
-        if self.free_bytes is None:
-            return "The lake has no fixed size."
-        return (
-            f"{self.needed_bytes / 1e9:,.2f} GB to store at most, {self.there_bytes / 1e9:,.2f} GB of it there "
-            f"already; {self.free_bytes / 1e9:,.2f} GB free, of which {self.usable_share:.0%} may be used."
-        )
-
-
-def write_rows(lake: Lake, dataset: str, subset: SubsetSpec, part: str, rows: pl.DataFrame, funnel: Funnel) -> int:
-    """Store the selected rows of a part beside their funnel; returns the bytes of the rows."""
-    key = [dataset, subset.name, "rows"]
-    lake.write_json(lake.uri(key, f"{part}.funnel.json"), funnel_to_json(funnel))
-    return lake.write_parquet(lake.uri(key, f"{part}.parquet"), rows)
-
-
-def read_funnel(lake: Lake, dataset: str, subset: str, part: str) -> Funnel:
-    """The funnel of a part."""
-    stored = lake.read_json(lake.uri([dataset, subset, "rows"], f"{part}.funnel.json"))
-    return Funnel(stored["rows_in"], tuple(FunnelStep(**step) for step in stored["steps"]))
-
-
-def funnel_to_json(funnel: Funnel) -> dict[str, object]:
-    """A funnel as it is stored."""
-    return {"rows_in": funnel.rows_in, "steps": [vars(step) for step in funnel.steps]}
-
-
-def selected_parts(lake: Lake, dataset: str, subset: str) -> list[str]:
-    """Parts whose rows were selected, in order."""
-    return [name.removesuffix(".parquet") for name in lake.list_names([dataset, subset, "rows"], ".parquet")]
-
-
 def make_plan(
     lake: Lake,
     dataset: str,
@@ -87,10 +38,15 @@ def make_plan(
     limits: HostLimits,
     expected_parts: int | None = None,
 ) -> Plan:
-    """Decide and predict from all parts that are there, and store both."""
+    """Decide and predict from all parts that are there, and store both.
+
+    Raises:
+        StalePlanError: There is no part yet, or the rows of some were selected by other conditions than today's.
+    """
     keys = selected_parts(lake, dataset, subset.name)
     if not keys:
         raise StalePlanError(f"{dataset}/{subset.name}: no part has its rows yet. Materialise rows for a part first.")
+    refuse_outdated_rows(lake, dataset, subset, keys)
     rows_key = [dataset, subset.name, "rows"]
     parts = {key: lake.scan_parquet(lake.uri(rows_key, f"{key}.parquet")) for key in keys}
     cut, repeated = make_cut(parts, subset, expected_parts=expected_parts)
@@ -114,9 +70,10 @@ def make_plan(
     funnels = [read_funnel(lake, dataset, subset.name, key) for key in keys]
     funnel = sum(funnels[1:], start=funnels[0])
 
+    planned_from = {key: rows_sha256(lake, dataset, subset.name, key) for key in keys}
     plan_key = [dataset, subset.name, "plan"]
     lake.write_parquet(lake.uri(plan_key, _REPEATED), repeated)
-    lake.write_json(lake.uri(plan_key, _CUT), cut.to_json())
+    lake.write_json(lake.uri(plan_key, _CUT), {**cut.to_json(), "rows_sha256": planned_from})
     lake.write_json(lake.uri(plan_key, _FORECAST), {**forecast.to_json(), "funnel": funnel_to_json(funnel)})
     return Plan(cut, forecast, funnel)
 
@@ -129,25 +86,16 @@ def read_forecast(lake: Lake, dataset: str, subset: str) -> Forecast:
 
 
 def planned_rows(lake: Lake, dataset: str, subset: str, part: str) -> pl.DataFrame:
-    """The rows of one part that are to be downloaded, in ``ROWS_SCHEMA``, in the order of the shards."""
+    """The rows of one part that are to be downloaded, in ``ROWS_SCHEMA``, in the order of the shards.
+
+    Raises:
+        StalePlanError: The plan was made for other rows.
+    """
     key = [dataset, subset, "plan"]
-    cut = Cut.from_json(lake.read_json(lake.uri(key, _CUT)))
+    stored = lake.read_json(lake.uri(key, _CUT))
+    cut = Cut.from_json(stored)
+    if stored.get("rows_sha256", {}).get(part) != rows_sha256(lake, dataset, subset, part):
+        raise outdated_plan(part)
     repeated = lake.scan_parquet(lake.uri(key, _REPEATED)).collect().cast(pl.Schema(REPEATED_SCHEMA))
     rows = lake.scan_parquet(lake.uri([dataset, subset, "rows"], f"{part}.parquet")).collect()
     return cut.apply(part, rows, repeated)
-
-
-def room_for(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast) -> Room:
-    """Whether what is to be stored, at the high end of its interval, fits what is free now."""
-    from pathlib import Path
-
-    if lake.base_uri.startswith("s3://"):
-        return Room(forecast.bytes_to_store.high, 0, None, subset.plan.free_share)
-    there = 0
-    for part in selected_parts(lake, dataset, subset.name):
-        key = [dataset, subset.name, "shards", part]
-        there += sum(lake.size_bytes(lake.uri(key, name)) for name in lake.list_names(key, ".tar"))
-    folder = Path(lake.base_uri)
-    while not folder.exists():
-        folder = folder.parent
-    return Room(forecast.bytes_to_store.high, there, free_bytes(folder), subset.plan.free_share)

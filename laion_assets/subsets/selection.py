@@ -3,7 +3,9 @@
 Only what one part can know: duplicates of other parts and the cap are decided for the dataset as a whole, in ``cut``.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +19,15 @@ from laion_assets.subsets.spec import (
     HOSTS_STEP,
     LANGUAGES_STEP,
     OTHER_LANGUAGES,
+    SIMILARITY,
     URLS_STEP,
     CapSpec,
     SubsetSpec,
 )
+from laion_assets.subsets.url_list import UrlList, UrlListError, is_on_this_machine, read_url_list, url_list_sha256
+
+SELECTION_VERSION = 3
+"""Raised when the same conditions take other rows, or give them another order."""
 
 Mask = NDArray[np.bool_]
 
@@ -95,6 +102,8 @@ class Selection:
 
     rows: pl.DataFrame
     funnel: Funnel
+    selected_by: str
+    """Of what decided; see ``selected_by``."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +121,20 @@ def select(valid: pl.LazyFrame, subset: SubsetSpec, *, part: str) -> Selection:
         valid: rows in ``VALIDATED_SCHEMA``, further columns allowed.
         subset: what is wanted.
         part: the key of the part the rows are from.
+
+    Raises:
+        UrlListError: The list of URLs to leave out cannot be used.
     """
+    listed = read_url_list(subset.exclude_url_hashes) if subset.exclude_url_hashes is not None else None
     steps = _steps(subset)
     extra = {name: EXTRA_DTYPES[kind] for name, kind in subset.extra_columns.items()}
     columns = [name for name in (*ROWS_SCHEMA, *extra) if name != "score"]
-    best_by = subset.cap.best_by if subset.cap else None
+    best = best_of(subset)
     judged = (
         with_derived(valid)
         .select(
             *columns,
-            *([pl.col(best_by).cast(pl.Float64).alias("_best")] if best_by else []),
+            *([best.alias("_best")] if best is not None else []),
             *[step.expr.alias(f"_step_{index}") for index, step in enumerate(steps)],
         )
         .collect(engine="streaming")
@@ -138,8 +151,8 @@ def select(valid: pl.LazyFrame, subset: SubsetSpec, *, part: str) -> Selection:
     if subset.duplicates == "drop_same_row":
         rows = rows.with_columns(published_or_computed(rows))
 
-    if subset.exclude_url_hashes is not None:
-        ok = ~_is_listed(rows["url"], passed, load_url_hashes(subset.exclude_url_hashes))
+    if listed is not None:
+        ok = ~_is_listed(rows["url"], passed, listed)
         done.append(_count(URLS_STEP, f"not listed in {subset.exclude_url_hashes}", passed, ok))
         passed &= ok
     if subset.duplicates != "keep":
@@ -156,7 +169,49 @@ def select(valid: pl.LazyFrame, subset: SubsetSpec, *, part: str) -> Selection:
     score = pl.Series("score", scores(subset.cap, part, rows), dtype=pl.Float64)
     schema = {**ROWS_SCHEMA, **extra}
     rows = rows.with_columns(score).select(list(schema)).cast(pl.Schema(schema))
-    return Selection(rows, Funnel(judged.height, tuple(done)))
+    decided_by = _decided_by(subset, listed.sha256 if listed is not None else None)
+    return Selection(rows, Funnel(judged.height, tuple(done)), decided_by)
+
+
+def selected_by(subset: SubsetSpec) -> str:
+    """What decides today which rows a part has: rows that were selected by something else are of another day.
+
+    Raises:
+        UrlListError: The list of URLs to leave out cannot be read.
+    """
+    listed = subset.exclude_url_hashes
+    return _decided_by(subset, url_list_sha256(listed) if listed is not None else None)
+
+
+def version_of_rows(subset: SubsetSpec) -> str:
+    """The same as far as it is known when code is loaded, when no network may be asked and nothing refused.
+
+    A list of URLs on this machine counts with its content, one elsewhere with its address.
+    """
+    listed = subset.exclude_url_hashes
+    if listed is not None and is_on_this_machine(listed):
+        with contextlib.suppress(UrlListError):
+            return selected_by(subset)
+    return _decided_by(subset, None)
+
+
+def _decided_by(subset: SubsetSpec, list_sha256: str | None) -> str:
+    return f"{SELECTION_VERSION}-{subset.rows_digest()}" + (f"-{list_sha256[:12]}" if list_sha256 else "")
+
+
+def best_of(subset: SubsetSpec) -> pl.Expr | None:
+    """What a cap keeps the rows with the highest of; null ranks last. None for a uniform choice.
+
+    Similarities are compared within what one model made: each counts from the least similarity of the row's language,
+    where the subset names one. What is no cosine similarity is unknown.
+    """
+    if subset.cap is None or subset.cap.best_by is None:
+        return None
+    value = pl.col(subset.cap.best_by).cast(pl.Float64)
+    if subset.cap.best_by != SIMILARITY:
+        return value
+    margin = value - _by_language(subset, lambda least: pl.lit(least or 0.0), unnamed=pl.lit(0.0))
+    return pl.when(value.is_between(-1, 1)).then(margin)
 
 
 def scores(cap: CapSpec | None, part: str, rows: pl.DataFrame) -> NDArray[np.float64]:
@@ -183,19 +238,6 @@ def duplicate_column(subset: SubsetSpec) -> str:
     return "url" if subset.duplicates == "drop_same_url" else "row_hash"
 
 
-def load_url_hashes(uri: str) -> frozenset[str]:
-    """Read a list of URL hashes, one hex digest per line; blank lines and lines starting with # do not count."""
-    import fsspec
-
-    with fsspec.open(uri, "rt", encoding="ascii") as file:
-        lines = {line.strip().lower() for line in file}
-    hashes = {line for line in lines if line and not line.startswith("#")}
-    for digest in hashes:
-        if len(digest) not in (32, 64) or not set(digest) <= set("0123456789abcdef"):
-            raise ValueError(f"{uri}: {digest[:80]!r} is neither md5 nor sha256. Write one hex digest per line.")
-    return frozenset(hashes)
-
-
 def _steps(subset: SubsetSpec) -> list[_Step]:
     steps = [_Step(one.name, one.sql, one.expr, one.name in subset.nulls_pass) for one in subset.predicates()]
     if subset.languages:
@@ -213,15 +255,18 @@ def _steps(subset: SubsetSpec) -> list[_Step]:
 
 def _language_passes(subset: SubsetSpec) -> pl.Expr:
     def least(threshold: float | None) -> pl.Expr:
-        return pl.lit(value=True) if threshold is None else pl.col("similarity") >= threshold
+        return pl.lit(value=True) if threshold is None else pl.col(SIMILARITY) >= threshold
 
-    named = {code: least for code, least in subset.languages.items() if code != OTHER_LANGUAGES}
-    language = pl.col("language").fill_null("")
-    elsewhere = least(subset.languages[OTHER_LANGUAGES]) if OTHER_LANGUAGES in subset.languages else pl.lit(value=False)
-    passes = elsewhere
-    for code, threshold in named.items():
-        passes = pl.when(language == code).then(least(threshold)).otherwise(passes)
-    return passes
+    return _by_language(subset, least, unnamed=pl.lit(value=False))
+
+
+def _by_language(subset: SubsetSpec, of: Callable[[float | None], pl.Expr], *, unnamed: pl.Expr) -> pl.Expr:
+    """What follows from the least similarity of a row's language; ``unnamed`` where the subset names neither."""
+    languages = dict(subset.languages)
+    chosen = of(languages.pop(OTHER_LANGUAGES)) if OTHER_LANGUAGES in languages else unnamed
+    for code, least in languages.items():
+        chosen = pl.when(pl.col("language").fill_null("") == code).then(of(least)).otherwise(chosen)
+    return chosen
 
 
 def _count(
@@ -236,9 +281,10 @@ def _count(
     return FunnelStep(name, condition, int((~ok).sum()), int(passed.sum()) - left, unknown, left)
 
 
-def _is_listed(urls: pl.Series, passed: Mask, hashes: frozenset[str]) -> Mask:
+def _is_listed(urls: pl.Series, passed: Mask, on: UrlList) -> Mask:
     """Which URLs are on the list; hashing costs 1 µs per URL, so rows that are out anyway are not looked at."""
     kinds = [(hashlib.md5, 32), (hashlib.sha256, 64)]
+    hashes = on.hashes
     wanted = [kind for kind, length in kinds if any(len(digest) == length for digest in hashes)]
     listed = np.zeros(len(urls), dtype=bool)
     for index in np.flatnonzero(passed):

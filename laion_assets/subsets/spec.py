@@ -13,6 +13,7 @@ from laion_assets.subsets.columns import DERIVED_COLUMNS, predicate_schema
 from laion_assets.subsets.predicates import Predicate, parse_predicate
 
 OTHER_LANGUAGES = "other"
+SIMILARITY = "similarity"
 LANGUAGES_STEP, HOSTS_STEP, URLS_STEP, DUPLICATES_STEP = "languages", "excluded_hosts", "excluded_urls", "duplicates"
 _STEP_NAMES = (LANGUAGES_STEP, HOSTS_STEP, URLS_STEP, DUPLICATES_STEP)
 
@@ -26,7 +27,9 @@ class CapSpec(BaseModel):
 
     rows: int = Field(ge=1, description="Most rows in the subset over all parts.")
     best_by: str | None = Field(
-        default=None, description="Keep the rows with the highest value in this column; without it, a uniform choice."
+        default=None,
+        description="Keep the rows with the highest value in this column; without it, a uniform choice. "
+        "Similarities count from the least one of the row's language, where languages name one.",
     )
     seed: int = Field(default=0, description="Another seed is another uniform choice, and another order among equals.")
 
@@ -125,6 +128,12 @@ class SubsetSpec(BaseModel):
                 raise ValueError(
                     f"cap.best_by: no numeric column {self.cap.best_by!r}. There are: {', '.join(numeric)}."
                 )
+            bare = [code for code, least in self.languages.items() if least is None]
+            if self.cap.best_by == SIMILARITY and 0 < len(bare) < len(self.languages):
+                raise ValueError(
+                    f"languages.{bare[0]}: the cap ranks similarities by how far they are above the least one of their "
+                    "language. Give this one a least similarity too, or none to all."
+                )
         return self
 
     def digest(self, *, without: frozenset[str] = frozenset()) -> str:
@@ -134,6 +143,12 @@ class SubsetSpec(BaseModel):
             without: further fields that do not matter, such as ``plan``.
         """
         fields = self.model_dump_json(exclude={"name", "description", *without})
+        return hashlib.sha256(fields.encode()).hexdigest()[:12]
+
+    def rows_digest(self) -> str:
+        """Changes with everything that decides which rows a part has, and their order: with all but the cap's size."""
+        others: dict[str, bool | dict[str, bool]] = dict.fromkeys(("name", "description", "plan", "shards"), True)
+        fields = self.model_dump_json(exclude={**others, "cap": {"rows": True}})
         return hashlib.sha256(fields.encode()).hexdigest()[:12]
 
     def predicates(self) -> list[Predicate]:

@@ -30,6 +30,7 @@ class Chain:
     def __init__(self, lake: Lake, instance: dg.DagsterInstance, subset: SubsetSpec, spec: ShardsSpec) -> None:
         self.lake = lake
         self.instance = instance
+        self.subset = subset
         self.pipes = dg.PipesSubprocessClient()
         how: dict[str, Any] = {"minimum_side_px": 1024, "parts": PARTS}
         keeping = spec.keeping(1024)
@@ -123,20 +124,32 @@ def test_the_chain_from_valid_rows_to_the_index(chain: Chain) -> None:
         told = metadata_of(chain.materialise("rows", part=part), "rows")
         assert (told["rows_in"], told["rows"], told["removed by fits"]) == (20, 15, 5)
         assert told["dagster/partition_row_count"] == 15
+        stored = chain.lake.uri(["d", "s", "rows"], f"{part}.parquet")
+        assert set(told["dagster/column_lineage"].deps_by_column) == set(
+            chain.lake.scan_parquet(stored).collect_schema()
+        )
         assert (told["removed by fits alone"], told["left after fits"]) == (5, 15)
 
     planned = chain.materialise("plan")
-    assert checks_of(planned) == {"fits_the_disk": True}
+    assert checks_of(planned) == {"fits_the_disk": True, "fits_the_disk_at_most": True}
     told = metadata_of(planned, "plan")
     assert (told["rows"], told["probes"], told["probes suffice"]) == (30, 30, True)
     assert told["reachable share"] == pytest.approx(0.8)
     assert (told["removed by fits"], told["left after fits"]) == (10, 30)
+    assert (told["busiest domain"], told["busiest domain share"]) == ("127.9.9.1", 1.0)
+    assert told["hours by busiest domain"] == pytest.approx(30 / 60 / 3600)
+    assert told["hours by busiest host"] == pytest.approx(30 / 20 / 3600)
 
     for part in PARTS.get_partition_keys():
         downloaded = chain.materialise("shards", part=part)
         assert checks_of(downloaded) == {"every_row_accounted": True, "tars_intact": True}
         told = metadata_of(downloaded, "shards")
         assert (told["planned rows"], told["images"], told["shards"]) == (15, 12, 2)
+        stored = chain.lake.uri(["d", "s", "shards", part], "00000.parquet")
+        made_of = told["dagster/column_lineage"].deps_by_column
+        assert {"key", *made_of} == set(chain.lake.scan_parquet(stored).collect_schema())
+        assert made_of["caption"] == [dg.TableColumnDep(["d", "s", "rows"], "caption")]
+        assert made_of["original_width"] == [dg.TableColumnDep(["d", "s", "rows"], "url")]
         assert told["yield"] == pytest.approx(0.8)
 
     indexed = chain.materialise("index")
@@ -160,6 +173,11 @@ def test_the_chain_from_valid_rows_to_the_index(chain: Chain) -> None:
     assert "says one of `noai`, `noimageai`, `noindex`, `noimageindex`, `noml` were left out" in card
     assert chain.lake.exists(chain.lake.uri(["d", "s"], "README.md"))
 
+    other_limits = Chain(chain.lake, chain.instance, chain.subset, ShardsSpec(rows_per_shard=10, maximum_aspect=2.0))
+    refused = other_limits.materialise("index", must_succeed=False)
+    (failure,) = [event for event in refused.all_events if event.is_step_failure]
+    assert "4 shards of part-00000, part-00001 are not of today's plan" in str(failure.step_failure_data.error)
+
 
 def test_a_second_run_reuses_the_shards_and_gives_the_same_data_version(chain: Chain, small_web: SmallWeb) -> None:
     chain.plan()
@@ -180,9 +198,10 @@ def test_a_download_that_does_not_fit_the_disk_is_refused_before_it_begins(chain
     for part in PARTS.get_partition_keys():
         small_disk.materialise("rows", part=part)
     planned = small_disk.materialise("plan", must_succeed=False)
-    assert checks_of(planned) == {"fits_the_disk": False}
-    (check,) = planned.get_asset_check_evaluations()
-    assert check.blocking
+    assert checks_of(planned) == {"fits_the_disk": False, "fits_the_disk_at_most": False}
+    refusal, warning = planned.get_asset_check_evaluations()
+    assert refusal.blocking
+    assert (warning.blocking, warning.severity) == (False, dg.AssetCheckSeverity.WARN)
     refused = small_disk.materialise("shards", part="part-00000", must_succeed=False)
     assert not refused.success
     assert small_web.asked.total() == 0

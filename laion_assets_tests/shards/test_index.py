@@ -151,6 +151,9 @@ def test_the_dataset_card_names_what_decided_about_rows_and_claims_no_more(downl
         "| cap | at most 20,000,000 rows over all parts, those with the highest `similarity` |",
         *true_size,
     ]
+    above = SubsetSpec(name="s", languages={"en": 0.28, "other": 0.26}, cap=CapSpec(rows=7, best_by="similarity"))
+    best = "those with the highest `similarity` above the least one of their language"
+    assert f"| cap | at most 7 rows over all parts, {best} |" in table(above)
     uniform = SubsetSpec(name="s", cap=CapSpec(rows=7))
     assert "| cap | at most 7 rows over all parts, chosen uniformly |" in table(uniform)
 

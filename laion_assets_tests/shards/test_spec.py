@@ -1,5 +1,7 @@
 """What a subset's YAML may say about its shards."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -67,6 +69,12 @@ def test_what_decides_about_images_changes_the_digest_and_means_do_not() -> None
     assert ShardsSpec().digest() != ShardsSpec(resize=ResizeSpec()).digest()
 
 
+def test_the_plan_knows_how_many_rows_are_in_the_making_at_once() -> None:
+    assert ShardsSpec(rows_per_shard=100, processes=7).keeping(1024).rows_at_once == 700
+    assert ShardsSpec(rows_per_shard=100, processes=1).keeping(1024).rows_at_once == 400
+    assert ShardsSpec(rows_per_shard=100).keeping(1024).rows_at_once >= 400
+
+
 def test_a_job_survives_being_written() -> None:
     spec = ShardsSpec(resize=ResizeSpec(image_size=512), verify_hash=HashSpec(column="sha256"), rows_per_shard=7)
     job = job_of(spec, 30)
@@ -79,6 +87,17 @@ def test_few_rows_are_not_worth_a_second_process() -> None:
     assert processes_for(job_of(ShardsSpec(rows_per_shard=100), SMALL_ROWS + 1)) > 1
     assert processes_for(job_of(ShardsSpec(rows_per_shard=1_000_000), 900_000)) == 1
     assert processes_for(job_of(ShardsSpec(rows_per_shard=100, processes=3), 5000)) == 3
+
+
+@pytest.mark.parametrize(("per_host", "wanted"), [(1, 3), (2, 3), (4, 3), (4, 32), (5, 3), (7, 4)])
+def test_all_processes_together_never_ask_a_host_more_at_once_than_one_client_may(per_host: int, wanted: int) -> None:
+    web = WebSpec(per_host=per_host, per_domain=9, concurrency=40)
+    job = replace(job_of(ShardsSpec(rows_per_shard=100, processes=wanted), 50_000), web=web)
+    processes = processes_for(job)
+    assert processes == min(per_host, wanted)
+    share = process.share_of(web, processes)
+    for limit in ("per_host", "per_domain", "concurrency"):
+        assert 1 <= getattr(share, limit) * processes <= getattr(web, limit)
 
 
 def test_processes_share_the_manners_of_one_client() -> None:

@@ -30,7 +30,7 @@ def test_a_file_that_ends_early_is_not(name: str, share: float) -> None:
     assert isinstance(check_structure(body[: int(len(body) * share)], name), CutOff | Broken)
 
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "avif"])
+@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp", "avif"])
 def test_not_even_the_last_byte_may_be_missing(name: str) -> None:
     assert isinstance(check_structure(image_bytes(200, 100, FORMATS[name])[:-1], name), CutOff)
 
@@ -54,6 +54,19 @@ def test_a_jpegs_end_is_found_behind_whatever_looks_like_one(body: bytes) -> Non
 def test_a_progressive_jpeg_with_all_scans_but_the_last_is_cut_off() -> None:
     body = encoded("JPEG", progressive=True)
     assert check_structure(body[: body.rfind(b"\xff\xda")], "jpeg") == CutOff("no end marker")
+
+
+def test_a_webp_without_its_padding_is_as_little_a_whole_file_as_to_pillow() -> None:
+    body = encoded("WEBP", exif=b"Exif\0\0odd")
+    assert body[-12:] == b"EXIF" + (3).to_bytes(4, "little") + b"odd\0"
+    said = int.from_bytes(body[4:8], "little")
+    bare = body[:4] + (said - 1).to_bytes(4, "little") + body[8:-1]
+    found = {body[:-1]: CutOff("shorter than its RIFF header says"), bare: Broken("a chunk ends beyond its container")}
+    assert check_structure(body, "webp") == Whole()
+    for unpadded, finding in found.items():
+        assert check_structure(unpadded, "webp") == finding
+        with pytest.raises(OSError, match="could not create decoder"):
+            Image.open(io.BytesIO(unpadded))
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "gif", "webp"])

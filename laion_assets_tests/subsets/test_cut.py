@@ -134,8 +134,10 @@ def test_a_cut_survives_being_stored() -> None:
 def test_a_best_by_cut_is_stored_in_the_lake_wherever_it_falls(
     lake: Lake, known: list[float | None], last: float | None
 ) -> None:
-    subset = SubsetSpec(name="x", cap=CapSpec(rows=2, best_by="similarity"), duplicates="keep")
-    parts = parts_of(subset, {"a": valid_rows(4, part="a", similarity=known)})
+    cap = CapSpec(rows=2, best_by="aesthetic")
+    subset = SubsetSpec(name="x", cap=cap, extra_columns={"aesthetic": "number"}, duplicates="keep")
+    rows = valid_rows(4, part="a").with_columns(pl.Series("aesthetic", known, dtype=pl.Float64))
+    parts = parts_of(subset, {"a": rows})
     cut, planned = cut_of(subset, parts)
     assert cut.threshold == (math.inf if last is None else -last, "a", 1)
     uri = lake.uri(["d", "x", "plan"], "cut.json")

@@ -123,6 +123,26 @@ def test_hours_follow_the_narrowest_place() -> None:
     assert (slow.busiest_host, slow.busiest_host_share) == ("big.example", 0.9)
 
 
+def test_all_hosts_of_a_domain_wait_for_each_other() -> None:
+    """Forty hosts of one shop, none of which is the busiest: together they are asked as fast as their domain allows."""
+    probes = probes_of(valid_rows(200), file_bytes=[1000] * 200, seconds=[0.5] * 200)
+    hosts = {"busiest.example": 5000, **{f"cdn{index}.shop.co.uk": 3000 for index in range(40)}}
+    wide = PlanSpec(bandwidth_mbit_s=100_000, images_per_s=1e9)
+
+    def planned(**domain: float | None) -> Forecast:
+        limits = HostLimits(requests_per_s=20, at_once=16, **domain)  # type: ignore[arg-type]
+        return forecast_of(probes, hosts, assumed=wide, limits=limits)
+
+    by_rate = planned(domain_requests_per_s=60, domain_at_once=64)
+    assert by_rate.hours.estimate == pytest.approx(120_000 / 60 / 3600)
+    assert by_rate.busiest_domain_share == pytest.approx(0.96)
+    assert (by_rate.busiest_domain, by_rate.busiest_host) == ("shop.co.uk", "busiest.example")
+    by_places = planned(domain_requests_per_s=None, domain_at_once=16)
+    assert by_places.hours.estimate == by_places.hours_by_busiest_domain.estimate
+    assert by_places.hours.estimate == pytest.approx(120_000 * 0.5 / 16 / 3600)
+    assert planned().hours.estimate == pytest.approx(5000 / 20 / 3600)
+
+
 def test_each_part_may_wait_for_its_slowest_servers_at_the_end() -> None:
     probes = probes_of(valid_rows(200), seconds=[0.5] * 200)
     limits = HostLimits(requests_per_s=None, at_once=1000, deadline_s=20)
@@ -215,3 +235,20 @@ def test_for_all_rows_the_interval_is_the_plans() -> None:
         (forecast.images.estimate, forecast.images.low, forecast.images.high)
     )
     assert forecast.for_rows(forecast.images, 0) == Interval(0, 0, 0)
+
+
+def test_lengths_no_server_tells_make_bytes_less_certain_and_their_intervals_still_cover_the_truth() -> None:
+    """As above, but servers tell the lengths of one image in ten: all others count as the mean of those."""
+    random = np.random.default_rng(7)
+    size = 20_000
+    file_bytes = np.round(random.lognormal(12.9, 0.8, size)).astype(np.int64)
+    stored = float((file_bytes + OVERHEAD_BYTES).sum())
+    rows, held = valid_rows(500), 0
+    for _ in range(300):
+        chosen = random.choice(size, 500, replace=False)
+        lengths = [
+            length if told else None
+            for length, told in zip(file_bytes[chosen].tolist(), random.random(500) < 0.1, strict=True)
+        ]
+        held += forecast_of(probes_of(rows, file_bytes=lengths), {"a": size}).bytes_to_store.holds(stored)
+    assert held >= 0.91 * 300

@@ -9,21 +9,19 @@ from laion_assets.subsets.forecast import HostLimits
 from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.plan import (
     Plan,
-    Room,
     make_plan,
     planned_rows,
     read_forecast,
-    room_for,
-    write_rows,
 )
+from laion_assets.subsets.rows import write_rows
 from laion_assets.subsets.selection import select
-from laion_assets.subsets.spec import CapSpec, PlanSpec, SubsetSpec
+from laion_assets.subsets.spec import CapSpec, SubsetSpec
 from laion_assets_tests.subsets.conftest import probes_of, valid_rows
 
 
 def store_part(lake: Lake, subset: SubsetSpec, part: str, rows: pl.DataFrame) -> None:
     selection = select(rows.lazy(), subset, part=part)
-    write_rows(lake, "d", subset, part, selection.rows, selection.funnel)
+    write_rows(lake, "d", subset.name, part, selection)
 
 
 def plan_of(lake: Lake, subset: SubsetSpec, parts: int = 2, rows: int = 300) -> Plan:
@@ -87,8 +85,11 @@ def test_rows_selected_after_the_plan_are_not_downloaded_by_it(lake: Lake) -> No
     subset = SubsetSpec(name="x")
     plan_of(lake, subset)
     store_part(lake, subset, "part-00001", valid_rows(299, part="part-00001"))
-    with pytest.raises(StalePlanError, match="Materialise the subset's plan again"):
-        planned_rows(lake, "d", "x", "part-00001")
+    as_many = valid_rows(300, part="part-00000", caption=["another caption"] * 300)
+    store_part(lake, subset, "part-00000", as_many)
+    for part in ("part-00000", "part-00001"):
+        with pytest.raises(StalePlanError, match=f"{part}: .* Materialise the subset's plan again"):
+            planned_rows(lake, "d", "x", part)
 
 
 def test_a_plan_without_any_selected_part_says_what_to_do(lake: Lake) -> None:
@@ -101,23 +102,3 @@ def test_a_part_whose_rows_all_fell_out_is_planned_with_none(lake: Lake) -> None
     assert plan.forecast.rows == 0
     assert planned_rows(lake, "d", "x", "part-00000").height == 0
     assert plan.forecast.bytes_to_store.high == 0.0
-
-
-def test_what_fits_the_free_disk_may_be_downloaded_and_what_does_not_may_not(lake: Lake) -> None:
-    subset = SubsetSpec(name="x")
-    plan = plan_of(lake, subset)
-    assert room_for(lake, "d", subset, plan.forecast).fits
-    nothing = SubsetSpec(name="x", plan=PlanSpec(free_share=1e-9))
-    room = room_for(lake, "d", nothing, plan.forecast)
-    assert not room.fits
-    assert room.needed_bytes == plan.forecast.bytes_to_store.high
-
-
-def test_shards_that_are_there_need_no_further_room(lake: Lake) -> None:
-    subset = SubsetSpec(name="x", plan=PlanSpec(free_share=1e-9))
-    plan = plan_of(lake, subset)
-    lake.write_bytes(lake.uri(["d", "x", "shards", "part-00000"], "00000.tar"), b"x" * 1000)
-    assert room_for(lake, "d", subset, plan.forecast).there_bytes == 1000
-    assert Room(needed_bytes=5000, there_bytes=5000, free_bytes=10, usable_share=0.5).fits
-    assert not Room(needed_bytes=5000, there_bytes=0, free_bytes=4999, usable_share=1.0).fits
-    assert Room(needed_bytes=5000, there_bytes=0, free_bytes=None, usable_share=1.0).fits

@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from laion_assets.metadata.row_hashes import row_hash
-from laion_assets.subsets.selection import ROWS_SCHEMA, FunnelStep, select
-from laion_assets.subsets.spec import CapSpec, SubsetSpec
+from laion_assets.subsets.selection import ROWS_SCHEMA, FunnelStep, select, selected_by, version_of_rows
+from laion_assets.subsets.spec import CapSpec, PlanSpec, SubsetSpec
 from laion_assets_tests.subsets.conftest import valid_rows
 
 
@@ -96,6 +97,32 @@ def test_a_list_that_holds_something_else_than_hashes_is_refused(tmp_path: Path)
         taken(valid_rows(1), SubsetSpec(name="x", exclude_url_hashes=str(listing)))
 
 
+def test_what_rows_are_selected_by_is_known_when_code_is_loaded_as_far_as_no_network_is_asked(tmp_path: Path) -> None:
+    listing = tmp_path / "opted_out.txt"
+    listed = SubsetSpec(name="x", exclude_url_hashes=str(listing))
+    absent = version_of_rows(listed)
+    listing.write_text("# none\n")
+    empty = version_of_rows(listed)
+    assert empty == selected_by(listed) == select(valid_rows(1).lazy(), listed, part="part-00000").selected_by
+    listing.write_text(f"{'0' * 32}\n")
+    assert len({absent, empty, version_of_rows(listed)}) == 3
+    assert version_of_rows(SubsetSpec(name="x", exclude_url_hashes="http://127.0.0.1:9/never_asked")) != absent
+
+
+def test_the_size_of_a_cap_decides_about_no_part_alone() -> None:
+    def digest(**fields: Any) -> str:  # noqa: ANN401 (any field)
+        return selected_by(SubsetSpec(name="x", **fields))
+
+    assert digest(cap=CapSpec(rows=5)) == digest(cap=CapSpec(rows=6), description="other", plan=PlanSpec(free_share=1))
+    others: list[dict[str, Any]] = [
+        {},
+        {"cap": CapSpec(rows=5)},
+        {"cap": CapSpec(rows=5, seed=1)},
+        {"where": {"a": "row > 1"}},
+    ]
+    assert len({digest(**fields) for fields in others}) == 4
+
+
 def test_of_repeated_rows_the_first_that_passes_is_kept() -> None:
     rows = valid_rows(4, row_hash=[7, 7, 7, 8], declared_width=[10, 2000, 2000, 2000])
     subset = SubsetSpec(name="x", where={"big": "short_side >= 1024"})
@@ -129,6 +156,25 @@ def test_the_best_rows_have_the_lowest_score_and_unknown_ones_the_highest() -> N
     rows = valid_rows(4, similarity=[0.2, 0.5, None, 0.3])
     subset = SubsetSpec(name="x", cap=CapSpec(rows=2, best_by="similarity"))
     assert select(rows.lazy(), subset, part="part-00000").rows.sort("score")["row"].to_list() == [1, 3, 0, 2]
+
+
+def test_similarities_of_two_models_are_ranked_by_how_far_they_are_above_the_least_of_their_language() -> None:
+    """0.33 in English is less than 0.32 elsewhere, 6016 is no similarity, and a row without a language is elsewhere."""
+    rows = valid_rows(
+        6, language=["en", "de", "en", None, "en", "nolang"], similarity=[0.33, 0.32, 0.40, 0.35, 6016, 0.27]
+    )
+    cap = CapSpec(rows=2, best_by="similarity")
+
+    def ranked(**languages: float | None) -> list[int]:
+        subset = SubsetSpec(name="x", cap=cap, languages=languages)
+        return select(rows.lazy(), subset, part="part-00000").rows.sort("score")["row"].to_list()
+
+    assert ranked(en=0.28, other=0.26) == [2, 3, 1, 0, 5, 4]
+    assert ranked() == ranked(en=None, other=None) == [2, 3, 0, 1, 5, 4]
+    with pytest.raises(
+        ValidationError, match=r"languages\.other: the cap ranks similarities by how far they are above"
+    ):
+        ranked(en=0.28, other=None)
 
 
 def test_a_published_column_that_is_declared_is_kept_with_the_rows() -> None:
