@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from laion_assets.automation.asset_tags import with_tags
 from laion_assets.automation.conditions import joins_its_asset, once_requested_parts_are_in
 from laion_assets.automation.jobs import dataset_jobs
 from laion_assets.automation.schedules import monthly_refresh, weekly_link_health
@@ -77,29 +78,33 @@ class ImageTextDataset(YamlComponent):
         parts, minimum_side_px = self.parts, self.expectations.minimum_side_px
         metadata_group, analysis_group = f"{self.name}_metadata", f"{self.name}_analysis"
 
-        assets = [
-            raw_metadata(self.name, source=self.source, parts=parts, group=metadata_group),
-            *metadata_assets(
-                self.name,
-                columns=self.columns,
-                expectations=self.expectations,
-                rules=self.rules,
-                parts=parts,
-                group=metadata_group,
-            ),
-            *duplicate_assets(self.name, group=metadata_group),
-            *probe_assets(
-                self.name,
-                sample=self.sample,
-                probe=self.probe,
-                minimum_side_px=minimum_side_px,
-                parts=parts,
-                group=analysis_group,
-            ),
-            link_health(
-                self.name, panel=self.panel, probe=self.probe, sample_seed=self.sample.seed, group=analysis_group
-            ),
-            *statistics_assets(
+        layers = {
+            "sources": [raw_metadata(self.name, source=self.source, parts=parts, group=metadata_group)],
+            "metadata": [
+                *metadata_assets(
+                    self.name,
+                    columns=self.columns,
+                    expectations=self.expectations,
+                    rules=self.rules,
+                    parts=parts,
+                    group=metadata_group,
+                ),
+                *duplicate_assets(self.name, group=metadata_group),
+            ],
+            "probes": [
+                *probe_assets(
+                    self.name,
+                    sample=self.sample,
+                    probe=self.probe,
+                    minimum_side_px=minimum_side_px,
+                    parts=parts,
+                    group=analysis_group,
+                ),
+                link_health(
+                    self.name, panel=self.panel, probe=self.probe, sample_seed=self.sample.seed, group=analysis_group
+                ),
+            ],
+            "statistics": statistics_assets(
                 self.name,
                 title=self.title,
                 requirement=self.requirement,
@@ -107,7 +112,9 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 group=analysis_group,
             ),
-        ]
+            "subsets": [],
+            "shards": [],
+        }
         checks = [
             *metadata_checks(
                 self.name,
@@ -120,7 +127,7 @@ class ImageTextDataset(YamlComponent):
         ]
         for subset in self.subsets:
             group = f"{self.name}_{subset.name}"
-            assets += subset_assets(
+            layers["subsets"] += subset_assets(
                 self.name,
                 subset,
                 keeping=subset.shards.keeping(minimum_side_px),
@@ -128,7 +135,7 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 group=group,
             )
-            assets += shard_assets(
+            layers["shards"] += shard_assets(
                 self.name,
                 subset,
                 spec=subset.shards,
@@ -137,6 +144,7 @@ class ImageTextDataset(YamlComponent):
                 group=group,
             )
             checks += shard_checks(self.name, subset, spec=subset.shards, minimum_side_px=minimum_side_px, parts=parts)
+        assets = [asset for layer, made in layers.items() for asset in with_tags(made, layer=layer)]
         jobs = dataset_jobs(self.name, assets=assets, subsets=[subset.name for subset in self.subsets], parts=parts)
         return dg.Definitions(
             assets=with_upkeep(assets, parts=parts),
@@ -152,7 +160,8 @@ class ImageTextDataset(YamlComponent):
                     f"{self.name}_automation",
                     keys=[spec.key for asset in assets for spec in asset.specs],
                     description=f"Keeps what is downstream of the parts of {self.name} up to date: per part as each "
-                    "comes in; sample, probes, report and plans once the requested parts are in. Never downloads.",
+                    "comes in; sample, probes, report and plans once the requested parts are in. What is not made when "
+                    "it is switched on is made then, once. Never downloads.",
                 ),
             ],
         )

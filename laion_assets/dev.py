@@ -26,6 +26,9 @@ from laion_assets.sources.published import SourceError
 
 INTERRUPTED_EXIT_CODE = 130
 SOURCE_VARIABLE = "LAION_HR_SOURCE"
+# While one part is fetched, another is validated, and each may take a gigabyte of memory. The open web is for one run
+# at a time. Said at the start, since Dagster lets the first runs of a pool pass together that it has not met before.
+SLOTS = {"metadata": 2, "web": 1}
 
 
 def run_dev(
@@ -51,10 +54,13 @@ def run_dev(
         with contextlib.ExitStack() as stack:
             variables = stack.enter_context(_sandbox_unless(source, home, console, spec or SandboxSpec()))
             pages_url = stack.enter_context(_pages(home, host, port + 1))
-            ui = {} if os.environ.get(UI_VARIABLE, "").strip() else {UI_VARIABLE: f"http://{host}:{port}"}
-            home.enter({**variables, **ui, PAGES_VARIABLE: pages_url})
+            home.enter({**variables, PAGES_VARIABLE: pages_url})
+            # For this process and its own alone: a shell beside it may start the next UI on another port.
+            if not os.environ.get(UI_VARIABLE, "").strip():
+                os.environ[UI_VARIABLE] = f"http://{host}:{port}"
             with dg.DagsterInstance.get() as instance:
                 known = sum(_register(dataset, instance, console) for dataset in datasets(load_definitions()))
+                open_pools(instance)
             if not known:
                 return 1
             if not pages_url:
@@ -81,6 +87,15 @@ def _register(dataset: ImageTextDataset, instance: dg.DagsterInstance, console: 
         return known
     console.print(f"{dataset.name}: {len(listing.parts)} parts at {listing.source_uri}")
     return len(listing.parts)
+
+
+def open_pools(instance: dg.DagsterInstance) -> None:
+    """Give each pool the slots it has by default, unless somebody has chosen another number."""
+    storage = instance.event_log_storage
+    chosen = {limit.name for limit in storage.get_pool_limits() if not limit.from_default}
+    for pool, slots in SLOTS.items():
+        if pool not in chosen:
+            storage.set_concurrency_slots(pool, slots)
 
 
 def _serve(home: Home, host: str, port: int) -> int:

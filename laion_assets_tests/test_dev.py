@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from laion_assets.automation.alarm import UI_VARIABLE, ui_url
 from laion_assets.cli import main
 from laion_assets.definitions import defs as load_definitions
-from laion_assets.dev import SOURCE_VARIABLE
+from laion_assets.dev import SOURCE_VARIABLE, open_pools
 from laion_assets.home import Home
 from laion_assets.registration import datasets, register_parts
 from laion_assets.sandbox.process import start_sandbox
@@ -152,6 +152,7 @@ def test_links_to_the_ui_lead_to_its_port_unless_they_are_told_otherwise(
     port = free_port()
     CliRunner().invoke(main, ["dev", "--source", "/nowhere/*.parquet", "--home", str(tmp_path), "--port", str(port)])
     assert ui_url() == (told or f"http://127.0.0.1:{port}")
+    assert UI_VARIABLE not in Home(tmp_path).environment_file.read_text(), "the next UI may be on another port"
 
 
 def test_nobody_from_elsewhere_reaches_the_ui_or_the_pages(ui: Dev) -> None:
@@ -164,6 +165,20 @@ def test_nobody_from_elsewhere_reaches_the_ui_or_the_pages(ui: Dev) -> None:
     }
     assert ("127.0.0.1", ui.port) in listening
     assert {address[0] for address in listening} == {"127.0.0.1"}
+
+
+def test_pools_have_the_slots_that_are_documented_unless_somebody_chose_another_number(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with mock.patch.dict(os.environ, home.environment()):
+        home.prepare()
+        with dg.DagsterInstance.get() as instance:
+            pools = instance.event_log_storage
+            pools.initialize_concurrency_limit_to_default("metadata")
+            open_pools(instance)
+            assert {limit.name: limit.limit for limit in pools.get_pool_limits()} == {"metadata": 2, "web": 1}
+            pools.set_concurrency_slots("metadata", 3)
+            open_pools(instance)
+            assert {limit.name: limit.limit for limit in pools.get_pool_limits()} == {"metadata": 3, "web": 1}
 
 
 def test_a_source_that_is_away_does_not_keep_known_parts_from_being_worked_on(ui: Dev) -> None:

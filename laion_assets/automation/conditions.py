@@ -1,7 +1,8 @@
 """When assets downstream of the parts run by themselves.
 
 Every condition has a name that the UI shows beside its verdict, tick by tick. Nothing runs by itself before the sensor
-of its dataset is switched on. Fetching is what the discovery sensor requests, and downloads are never automatic.
+of its dataset is switched on. What could have been made by then and was not, is made then, once; the same goes for an
+asset that is new in the code. Fetching is what the discovery sensor requests, and downloads are never automatic.
 """
 
 from collections.abc import Sequence
@@ -88,17 +89,23 @@ def _once_upstream_is_in(
     name: str, *, started_by: _Built, some_may_be_missing: Sequence[dg.AssetKey] = ()
 ) -> Condition:
     missing = Condition.any_deps_missing()
+    something_is_in: Any = ~missing
     unchecked = Condition.any_deps_match(_UNCHECKED)
     all_checked: _Built
     if some_may_be_missing:
         some = dg.AssetSelection.assets(*some_may_be_missing)
         missing = missing.ignore(some)
+        something_is_in = ~missing & Condition.any_deps_match(~Condition.missing()).allow(some)
         unjudged = Condition.any_deps_match(_UNJUDGED).allow(some)
         all_checked = ~unchecked.ignore(some) & ~unjudged
     else:
         all_checked = ~unchecked
+    # Looked at in the first tick alone: an asset whose run fails later is missing too, and is left to people.
+    left_to_make: _Built = (Condition.initial_evaluation() & Condition.missing() & something_is_in).since(
+        Condition.newly_requested() | Condition.newly_updated()
+    )
     whole: _Built = (
-        started_by.with_label("something_new_upstream")
+        (started_by.with_label("something_new_upstream") | left_to_make.with_label("not_made_when_switched_on"))
         & (~missing).with_label("nothing_upstream_missing")
         & (~Condition.any_deps_in_progress()).with_label("nothing_upstream_on_its_way")
         & all_checked.with_label("blocking_checks_upstream_evaluated")

@@ -3,17 +3,22 @@
 Downloading is always a job of its own: nobody should start terabytes by launching an analysis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from laion_assets.metadata.checks import PART_DRIFT
 
 Job = UnresolvedAssetJobDefinition
 
 DATASET_TAG = "laion_assets/dataset"
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+# Days of downloads may be queued, and they share a pool with probes that take minutes.
+_LETS_OTHERS_PASS = {PRIORITY_TAG: "-1"}
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,12 @@ def dataset_jobs(
     # It reads the profiles of all parts: once with the analysis, not once more with each part.
     drift = dg.AssetSelection.checks(dg.AssetCheckKey(profile, PART_DRIFT))
 
-    def job(*words: str, selection: dg.AssetSelection, description: str) -> Job:
+    def job(*words: str, selection: dg.AssetSelection, description: str, tags: Mapping[str, str] = _NO_TAGS) -> Job:
         return dg.define_asset_job(
-            job_name(dataset, *words), selection=selection, description=description, tags={DATASET_TAG: dataset}
+            job_name(dataset, *words),
+            selection=selection,
+            description=description,
+            tags={DATASET_TAG: dataset, **tags},
         )
 
     return DatasetJobs(
@@ -87,6 +95,7 @@ def dataset_jobs(
                 "shards",
                 selection=dg.AssetSelection.assets(dg.AssetKey([dataset, subset, "shards"])),
                 description=f"One part of {dataset}/{subset}: download its rows into webdataset shards.",
+                tags=_LETS_OTHERS_PASS,
             )
             for subset in subsets
         ),

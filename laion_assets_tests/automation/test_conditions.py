@@ -18,7 +18,7 @@ class Daemon:
     def __init__(self, toy: Toy) -> None:
         self._toy = toy
         self._cursor: AssetDaemonCursor | None = None
-        self.tick()
+        self.when_switched_on = self.tick()
 
     def tick(self) -> dict[dg.AssetKey | dg.AssetCheckKey, set[str | None]]:
         """What one tick requests: partitions per asset, or None for what has none."""
@@ -60,6 +60,36 @@ def test_the_analysis_runs_once_when_the_last_of_the_requested_parts_is_in(toy: 
         seen.append(daemon.tick())
     assert seen[:-1] == [{}, {}]
     assert set(seen[-1]) == {*ANALYSIS, key("small", "plan"), dg.AssetCheckKey(key("metadata_profile"), "part_drift")}
+    assert daemon.tick() == {}
+
+
+def test_what_is_not_made_when_the_sensor_is_switched_on_is_made_then_and_once(toy: Toy) -> None:
+    for part in ("p0", "p1"):
+        assert toy.run("toy_parts", part).success
+    toy.run("toy_raw", "p2")
+    daemon = Daemon(toy)
+    whole = {*ANALYSIS, key("small", "plan"), dg.AssetCheckKey(key("metadata_profile"), "part_drift")}
+    per_part = {key("validated_metadata"), key("metadata_profile"), key("small", "rows")}
+    assert set(daemon.when_switched_on) == whole | per_part
+    assert {*map(frozenset, (daemon.when_switched_on[one] for one in per_part))} == {frozenset({"p2"})}
+    assert daemon.tick() == {}, "whatever becomes of these runs"
+
+
+def test_switching_the_sensor_on_makes_nothing_that_is_there_already(toy: Toy) -> None:
+    toy.run("toy_parts", "p0")
+    toy.run("toy_analysis")
+    assert Daemon(toy).when_switched_on == {}
+    toy.run("toy_small_shards", "p0")
+    assert Daemon(toy).when_switched_on == {key("small", "index"): {None}}
+
+
+def test_parts_that_are_on_their_way_when_the_sensor_is_switched_on_are_waited_for(toy: Toy) -> None:
+    toy.run("toy_parts", "p0")
+    second = toy.request("toy_parts", "p1")
+    daemon = Daemon(toy)
+    assert daemon.when_switched_on == {}
+    toy.withdraw(second)
+    assert set(daemon.tick()) >= ANALYSIS
     assert daemon.tick() == {}
 
 

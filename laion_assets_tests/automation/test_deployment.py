@@ -32,6 +32,7 @@ SECRETS = {
     "the webhook": SECRET_PATH,
     POSTGRES_VARIABLE: PASSWORD,
 }
+STATISTICS = dg.AssetKey(["laion_hr", "resolution_statistics"])
 PARTS = dg.AssetKey(["laion_hr", "validated_metadata"])
 START_SENSOR = """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
   __typename ... on PythonError { message } } }"""
@@ -112,6 +113,7 @@ def test_a_deployment_over_several_machines_works_and_shows_no_secret(
             with dg.DagsterInstance.get() as instance:
                 start_sensor(deployed, "laion_hr_discovery")
                 deployed.wait_until(lambda: len(instance.get_materialized_partitions(PARTS)) == 2, seconds=400)
+                deployed.wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
                 for name in ("failure_alarm", "laion_hr_automation", "comparison_automation"):
                     start_sensor(deployed, name)
                 deployed.wait_until(lambda: bool(ticks_of(instance, "failure_alarm")))
@@ -119,7 +121,12 @@ def test_a_deployment_over_several_machines_works_and_shows_no_secret(
                 start_run(deployed, "laion_hr_parts", "part-99999")
                 deployed.wait_until(lambda: bool(chat.posted), seconds=400)
                 deployed.wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
-                deployed.wait_until(lambda: bool(ticks_of(instance, "laion_hr_automation")))
+                # All parts were in and nothing was made of them: that follows when the sensor is switched on, once.
+                deployed.wait_until(lambda: bool(runs_of(instance, STATISTICS)), seconds=400)
+                deployed.wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
+                [analysis] = runs_of(instance, STATISTICS)
+                assert analysis.tags["dagster/sensor_name"] == "laion_hr_automation"
+                assert analysis.is_success
                 for name in ("laion_hr_discovery", "failure_alarm", "laion_hr_automation", "comparison_automation"):
                     statuses = {tick.status for tick in ticks_of(instance, name)}
                     assert TickStatus.FAILURE not in statuses, (name, ticks_of(instance, name))
@@ -145,6 +152,11 @@ def test_a_deployment_over_several_machines_works_and_shows_no_secret(
         if value.encode() in content
     }
     assert found == set()
+
+
+def runs_of(instance: dg.DagsterInstance, asset: dg.AssetKey) -> list[dg.DagsterRun]:
+    """The runs in which an asset was to be made."""
+    return [run for run in instance.get_runs() if asset in (run.asset_selection or ())]
 
 
 def ticks_of(instance: dg.DagsterInstance, sensor: str) -> list[InstigatorTick]:

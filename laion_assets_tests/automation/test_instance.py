@@ -46,9 +46,11 @@ def test_without_a_home_and_without_the_variable_it_says_what_to_set(
         dg.DagsterInstance.from_config(str(home.dagster_home))
 
 
-def test_pools_limit_what_runs_at_once_and_killed_runs_are_looked_for(instance: dg.DagsterInstance) -> None:
+def test_one_run_at_a_time_has_a_pool_unless_more_are_allowed_and_killed_runs_are_looked_for(
+    instance: dg.DagsterInstance,
+) -> None:
     settings = instance.get_concurrency_config()
-    assert settings.pool_config.default_pool_limit == 2
+    assert settings.pool_config.default_pool_limit == 1
     assert settings.pool_config.pool_granularity is PoolGranularity.RUN
     assert settings.run_queue_config is not None
     assert settings.run_queue_config.max_concurrent_runs == 4
