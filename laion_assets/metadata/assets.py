@@ -26,6 +26,7 @@ from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.metadata.validation import validate
+from laion_assets.sources.published import suffix_of
 
 _VERSION = "2"
 _OWNERS = ["team:laion-assets"]
@@ -240,11 +241,17 @@ def published_uri(lake: Lake, dataset: str, part: str) -> str:
     """Where the published file of a part lies in the lake.
 
     Raises:
-        MetadataError: It is not there.
+        MetadataError: It is not there, or of a kind that we do not read.
     """
-    for name in lake.list_names([dataset, "raw_metadata"]):
+    names = [name for name in lake.list_names([dataset, "raw_metadata"]) if name == part + suffix_of(name)]
+    for name in names:
         if is_file_of_part(name, part):
             return lake.uri([dataset, "raw_metadata"], name)
+    if names:
+        raise MetadataError(
+            f"{names[0]} ({part}): a file with this ending is not read. Publish it as .parquet, .csv, .tsv, .txt, "
+            ".jsonl or .ndjson, text also compressed as .gz or .zst, or narrow the glob of the source."
+        )
     raise MetadataError(f"{dataset}/raw_metadata of {part} is not in the lake. Materialise it first.")
 
 
@@ -253,13 +260,15 @@ def _file_metadata(uri: str, written: WrittenFile) -> dict[str, dg.MetadataValue
 
 
 def _row_accounting(figures: dict[str, Any], rows_valid: int, rows_quarantined: int) -> dg.AssetCheckResult:
-    unaccounted = figures["rows_in"] - rows_valid - rows_quarantined
+    rows_in = figures["rows_in"]
+    unaccounted = rows_in - rows_valid - rows_quarantined
     return dg.AssetCheckResult(
         check_name="row_accounting",
         passed=unaccounted == 0,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=f"of {rows_in:,} rows read {rows_valid:,} are valid and {rows_quarantined:,} quarantined",
         metadata={
-            "rows_in": figures["rows_in"],
+            "rows_in": rows_in,
             "rows_valid": rows_valid,
             "rows_quarantined": rows_quarantined,
             "rows_unaccounted": unaccounted,

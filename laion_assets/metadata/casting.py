@@ -12,7 +12,7 @@ import polars as pl
 from laion_assets.metadata.columns import Mapped
 from laion_assets.metadata.schema import CANONICAL_COLUMNS
 
-_LOST = "__lost__"
+_LOST = "LOST "  # in capitals, as no name of a column here is
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def to_canonical(published: pl.DataFrame, mapped: Mapped) -> CanonicalRows:
         elif found.is_float():
             value = value.fill_nan(None)
         chosen.append(value.alias(column.name))
-    chosen += [pl.col(name).alias(new) for name, new in mapped.extras.items()]
+    chosen += [pl.lit(published.get_column(name)).alias(new) for name, new in mapped.extras.items()]
     frame = published.select(*chosen, *losses)
     lost_columns = {
         name.removeprefix(_LOST): frame.get_column(name)
@@ -69,12 +69,17 @@ def _cast(value: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> tuple[pl.E
         present = (text != "") & ~number.is_nan().fill_null(False)  # noqa: FBT003
         if wanted.is_integer():
             # As an integer first: a hash of 19 digits does not fit into a float.
-            whole = text.cast(pl.Int64, strict=False)
+            whole = text.str.strip_suffix(".0").cast(pl.Int64, strict=False)
             cast = pl.coalesce(whole, _whole(number, pl.Int64())).cast(wanted, strict=False)
             return cast, present & cast.is_null()
         cast = number.fill_nan(None).cast(wanted)
         return cast, (present & number.is_null()) | (cast.is_infinite() & number.is_finite())
     if isinstance(found, pl.Decimal):
+        if wanted.is_integer():
+            # Never through a float: a hash of 19 digits does not fit into one.
+            cast = value.cast(wanted, strict=False)
+            cast = pl.when(cast.cast(found, strict=False) == value).then(cast)
+            return cast, present & cast.is_null()
         value = value.cast(pl.Float64)
         found = pl.Float64()
     if found.is_float():

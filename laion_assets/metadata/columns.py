@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from laion_assets.metadata.derived import DERIVED, REPEATS
 from laion_assets.metadata.errors import SchemaMismatchError
 from laion_assets.metadata.schema import CANONICAL_COLUMNS, VALIDATED_SCHEMA, Column
 from laion_assets.metadata.spec import ColumnsSpec
@@ -19,6 +20,8 @@ OVERFLOW = "__overflow__"
 """What a line of a text file holds beyond its last column."""
 
 _STRAY_INDEX = re.compile(r"__index_level_\d+__|unnamed: \d+|level_0", re.IGNORECASE)
+_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)
+"""What polars takes for several columns where a name is wanted."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def map_columns(schema: Mapping[str, pl.DataType], columns: ColumnsSpec | None =
 
     ignored = tuple(name for name in schema if _STRAY_INDEX.fullmatch(name) and name not in canonical.values())
     extras: dict[str, str] = {}
-    taken = set(VALIDATED_SCHEMA)
+    taken = {*VALIDATED_SCHEMA, *DERIVED, *REPEATS}
     for name in schema:
         if name in canonical.values() or name in ignored:
             continue
@@ -114,8 +117,8 @@ def can_mean(published: pl.DataType, canonical: pl.DataType) -> bool:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """``name``, or the first of ``name_published``, ``name_published_2``, … that is not taken."""
-    if name not in taken:
+    """``name``, or the first of ``name_published``, ``name_published_2``, … that is not taken and no pattern."""
+    if name not in taken and not _PATTERN.fullmatch(name):
         return name
     candidate, number = f"{name}_published", 1
     while candidate in taken:

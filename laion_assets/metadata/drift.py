@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from laion_assets.metadata.chance import Counts, below_chance, homogeneity
+from laion_assets.metadata.profile import OTHERS
 
 LEVEL = 0.001
 """Chance of calling any part of a sound dataset unlike the others."""
@@ -31,6 +32,8 @@ _KEYS = {
 }
 # A row repeats another one of its part: not a property of the row alone, so it does not shuffle.
 _NOT_OF_ONE_ROW = ("repeated_url", "repeated_url_caption")
+_CLEARLY = 6.0
+"""Standard deviations by which a class must be more frequent than those that a part counts together."""
 
 
 @dataclass(frozen=True)
@@ -136,4 +139,21 @@ def _table(profiles: pl.DataFrame, figure: str, key: str) -> Counts | None:
         (lines, classes.search_sorted(counted.get_column(key)).to_numpy()),
         counted.get_column("count").to_numpy(),
     )
-    return table
+    return _counted_apart(table, classes.to_list().index(OTHERS)) if OTHERS in classes else table
+
+
+def _counted_apart(table: Counts, others: int) -> Counts:
+    """The classes that every part of one dataset names, and all rows of the rest in one.
+
+    A part names its most frequent hosts alone, and which ones are the last of them differs by chance: a host that is
+    named here and among the others there is no more frequent here.
+
+    Args:
+        table: One line per part, one column per class.
+        others: The column of rows whose class the part does not name.
+    """
+    named, rows = np.delete(table, others, axis=1), table.sum(axis=1)
+    least = np.where(named > 0, named, rows.max()).min(axis=1) * (table[:, others] > 0)
+    in_doubt = ((least + _CLEARLY * np.sqrt(least)) / np.maximum(rows, 1)).max()
+    apart = named[:, named.sum(axis=0) / rows.sum() > in_doubt]
+    return np.column_stack([apart, rows - apart.sum(axis=1)])

@@ -35,7 +35,8 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _SPACE = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 _VISIBLE = f"[^{_SPACE}]"
 _HTTP = r"^[hH][tT][tT][pP][sS]?://"
-_WITH_HOST = _HTTP + r"(?:[^/?#]*@)?[^/?#@:\x00-\x20\x7f\\]"
+# Up to the last @ it is user info; what is behind a backslash is path.
+_WITH_HOST = _HTTP + r"(?:[^/?#\\]*@)?[^/?#@:.\x00-\x20\x7f\\][^/?#@\\]*(?:[/?#\\]|$)"
 _FILE_NAME = (
     r"^[^\x00-\x20]+\."
     r"(?:[jJ][pP][eE]?[gG]|[pP][nN][gG]|[gG][iI][fF]|[wW][eE][bB][pP]|[aA][vV][iI][fF]|[bB][mM][pP]|[tT][iI][fF][fF]?)$"

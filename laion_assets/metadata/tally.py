@@ -65,7 +65,9 @@ class Tally:
                 counted["null_counts_by_language"] = _nulls_by_language(valid, nullable)
         if "similarity" in valid.columns:
             self._similarity(valid)
-        counted["null_counts"] = valid.lazy().null_count().unpivot(variable_name="name", value_name="count")
+        # Not by unpivot: the columns are a stranger's, and one of them may be called "name".
+        nulls = {"name": valid.columns, "count": [column.null_count() for column in valid]}
+        self._keep("null_counts", pl.DataFrame(nulls, schema={"name": pl.String(), "count": pl.Int64()}))
         for name, frame in zip(counted, pl.collect_all(list(counted.values())), strict=True):
             self._keep(name, frame)
 

@@ -62,7 +62,7 @@ def text_to_parquet(path: Path, *, where: str, columns: ColumnsSpec, scratch: Pa
 def _damage_named(where: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, csv.Error, RecursionError) as error:
         if is_no_room(error) or (isinstance(error, OSError) and error.errno is not None):
             raise  # the disk's trouble, not the file's
         finding = " ".join(str(error).split())[:200]

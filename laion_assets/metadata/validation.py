@@ -156,5 +156,5 @@ class Judge:
             pl.lit(self._part).alias("part"),
             pl.lit(numbers).alias("row"),
             pl.lit(names_of(reasons, published.height)).alias("reasons"),
-            *(pl.col(name).alias(new) for name, new in self._mapped.quarantined.items()),
+            *(pl.lit(published.get_column(name)).alias(new) for name, new in self._mapped.quarantined.items()),
         )

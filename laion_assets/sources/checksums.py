@@ -6,6 +6,8 @@ CHECKSUM_LIST = "SHA256SUMS"
 """Beside the files of a folder, one line for each."""
 CHECKSUM_SUFFIX = ".sha256"
 """Appended to a file's name."""
+MAX_CHECKSUM_FILE_BYTES = 16_000_000
+"""More than this is no such file; a line for each of 100,000 files is less."""
 
 _LINE = re.compile(r"(?:SHA256 \((?P<bsd>.+)\) = )?(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+[*]?(?P<name>.+))?\Z")
 

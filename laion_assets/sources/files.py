@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from laion_assets.lake.s3 import s3_errors, s3_files, s3_finding
-from laion_assets.sources.checksums import CHECKSUM_LIST, CHECKSUM_SUFFIX, checksums_by_name
+from laion_assets.sources.checksums import CHECKSUM_LIST, CHECKSUM_SUFFIX, MAX_CHECKSUM_FILE_BYTES, checksums_by_name
 from laion_assets.sources.http_origin import HttpOrigin
 from laion_assets.sources.patience import DEFAULT_PATIENCE, Patience
 from laion_assets.sources.patterns import has_magic, matcher, part_key, refuse_repeated_keys, static_prefix
@@ -18,7 +18,6 @@ from laion_assets.sources.spec import SourceSpec
 from laion_assets.sources.transfer import Stream, download
 
 _READ_BYTES = 1 << 20
-_MAX_CHECKSUM_FILE_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class BucketSource:
 
     def _text(self, bucket: str, name: str) -> str:
         content: bytes = self._ask(
-            lambda files: files.cat_file(f"{bucket}/{name}", start=0, end=_MAX_CHECKSUM_FILE_BYTES)
+            lambda files: files.cat_file(f"{bucket}/{name}", start=0, end=MAX_CHECKSUM_FILE_BYTES)
         )
         return content.decode("utf-8", "replace")
 

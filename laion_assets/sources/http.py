@@ -75,10 +75,13 @@ class Answer:
                 return
             yield chunk
 
-    def text(self, shown: str, max_bytes: int = 1_000_000) -> str:
-        """The beginning of the body as text."""
+    def text(self, shown: str, max_bytes: int) -> str:
+        """The body as text, or the beginning of a longer one."""
         with _network_errors(shown):
-            return self._response.read(max_bytes).decode("utf-8", "replace")
+            content = self._response.read(max_bytes)
+            if len(content) < min(self.content_length or 0, max_bytes):
+                raise http.client.IncompleteRead(content)  # which the client says of chunked answers alone
+        return content.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager

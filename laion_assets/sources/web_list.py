@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from laion_assets.sources.checksums import CHECKSUM_LIST, CHECKSUM_SUFFIX, checksums_by_name
+from laion_assets.sources.checksums import CHECKSUM_LIST, CHECKSUM_SUFFIX, MAX_CHECKSUM_FILE_BYTES, checksums_by_name
 from laion_assets.sources.http import (
     Answer,
     quoted,
@@ -113,7 +113,7 @@ class WebListSource:
         def ask() -> str:
             with request("GET", self._address(uri), shown=uri, silence_s=self.patience.silence_s) as answer:
                 if answer.status == 200:
-                    return answer.text(uri)
+                    return answer.text(uri, MAX_CHECKSUM_FILE_BYTES)
                 if answer.status == 429 or answer.status >= 500:
                     refuse_failure(answer, uri)
                 return ""

@@ -20,6 +20,12 @@ def scratch_in(tmp_path: Path) -> list[str]:
     )
 
 
+def publish(lake: Lake, *uris: str) -> None:
+    with lake.publish_many(uris) as paths:
+        for path in paths:
+            path.write_bytes(b"x")
+
+
 def write_and_fail(publication: AbstractContextManager[Path], name: str = "x.bin") -> None:
     """Write half a file under this name in the scratch folder, then fail."""
     with publication as path:
@@ -112,6 +118,14 @@ def test_several_files_are_published_all_or_none(lake: Lake) -> None:
     with pytest.raises(LakeError, match="nothing was written"), lake.publish_many(uris) as paths:
         paths[0].write_bytes(b"x")
     assert not any(lake.exists(uri) for uri in uris)
+
+
+def test_the_last_file_of_a_pass_does_not_appear_without_the_others(local_lake: Lake) -> None:
+    first, last = (local_lake.uri(KEY, name) for name in ("first.bin", "last.bin"))
+    (Path(first) / "something in the way").mkdir(parents=True)
+    with pytest.raises(LakeError, match=r"first\.bin: cannot be written"):
+        publish(local_lake, first, last)
+    assert not local_lake.exists(last)
 
 
 def test_the_same_file_twice_in_one_pass_is_a_mistake(lake: Lake) -> None:

@@ -9,6 +9,7 @@ import pytest
 from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
 from laion_assets_tests.lake.refusing_s3 import refusing_s3
+from laion_assets_tests.lake.test_lake import publish
 
 KEY = ["laion_hr", "raw_metadata"]
 
@@ -48,6 +49,16 @@ def test_a_refusal_is_one_sentence_and_nothing_is_left(
     assert "\n" not in str(caught.value)
     assert "sandbox" not in str(caught.value)
     assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("s3_environment")
+def test_the_last_file_of_a_pass_is_not_sent_before_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake("s3://bucket/prefix")
+    uris = [lake.uri(KEY, name) for name in ("first.bin", "last.bin")]
+    with refusing_s3(403, "AccessDenied", methods=("PUT", "POST")) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(LakeError, match=r"first\.bin: S3 refused"):
+            publish(lake, *uris)
 
 
 @pytest.mark.usefixtures("s3_environment")

@@ -16,8 +16,9 @@ from dagster._core.loader import LoadingContextForTest
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.pages import serve_pages
 from laion_assets.lake.resource import LakeResource
-from laion_assets.metadata.assets import duplicate_assets, metadata_assets
+from laion_assets.metadata.assets import _row_accounting, duplicate_assets, metadata_assets, published_uri
 from laion_assets.metadata.checks import metadata_checks
+from laion_assets.metadata.errors import MetadataError
 from laion_assets.metadata.row_hashes import row_hash
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
@@ -163,6 +164,15 @@ def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("valid", "quarantined", "unaccounted"), [(4, 1, 0), (4, 0, 1), (5, 1, -1)])
+def test_rows_lost_or_counted_twice_fail_the_accounting(valid: int, quarantined: int, unaccounted: int) -> None:
+    check = _row_accounting({"rows_in": 5}, valid, quarantined)
+    assert check.passed is (unaccounted == 0)
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    assert check.metadata["rows_unaccounted"].value == unaccounted
+    assert check.description == f"of 5 rows read {valid} are valid and {quarantined} quarantined"
+
+
 def test_all_checks_of_a_part_are_stored_for_its_partition(platform: Platform) -> None:
     platform.publish(_KEYS[0], _part(0))
     result = platform.run(_KEYS[0])
@@ -260,15 +270,17 @@ def test_a_damaged_part_fails_with_one_sentence_and_leaves_others_alone(
     assert result.get_asset_materialization_events() == []
 
 
-def test_a_lake_that_cannot_be_written_is_one_sentence_too(platform: Platform) -> None:
+@pytest.mark.parametrize("refused", ["validated_metadata", "metadata_profile"])
+def test_a_lake_that_cannot_be_written_is_one_sentence_too(platform: Platform, refused: str) -> None:
     platform.publish(_KEYS[0], _part(0, 10))
-    (platform.folder / "validated_metadata").write_text("a file where a folder should be")
+    (platform.folder / refused).write_text("a file where a folder should be")
     result = platform.run(_KEYS[0], "tables")
     failure = next(event for event in result.all_events if event.is_step_failure)
     cause = failure.step_failure_data.user_failure_data
     assert cause is not None
-    assert "validated_metadata/part-00000.parquet: cannot be written (" in str(cause.description)
+    assert f"{refused}/part-00000.parquet: cannot be written (" in str(cause.description)
     assert "\n" not in str(cause.description)
+    assert "validated_metadata/part-00000.parquet" not in platform.files(), "it would vouch for what is not there"
 
 
 def test_nothing_a_stranger_wrote_reaches_the_event_log_as_markup(platform: Platform) -> None:
@@ -338,6 +350,14 @@ def test_text_parts_are_found_by_their_key(platform: Platform) -> None:
     platform.publish(_KEYS[0], b"url\ttext\nhttp://a/1\tone\n", ending="tsv")
     result = platform.run(_KEYS[0])
     assert _metadata(result, "validated_metadata")["dagster/partition_row_count"] == 1
+
+
+@pytest.mark.parametrize("ending", ["csv.bz2", "parquet.gz", "data"])
+def test_a_part_of_a_kind_that_is_not_read_is_not_called_missing(platform: Platform, ending: str) -> None:
+    platform.publish(_KEYS[0], b"BZh9", ending=ending)
+    sentence = rf"^part-00000\.{ending} \(part-00000\): a file with this ending is not read\. Publish it as \.parquet"
+    with pytest.raises(MetadataError, match=sentence):
+        published_uri(Lake(str(platform.folder.parent)), "laion_hr", _KEYS[0])
 
 
 def test_duplicates_across_parts_are_listed_once_for_all_parts_in_the_lake(platform: Platform) -> None:

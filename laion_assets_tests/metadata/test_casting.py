@@ -57,9 +57,12 @@ def test_missing_text_and_nan_are_missing_values_not_lost_ones(passed: Callable[
     assert outcome.rules == {"width_missing": 5}
 
 
-def test_a_hash_of_nineteen_digits_survives_text(passed: Callable[..., Pass]) -> None:
+@pytest.mark.parametrize(("dtype", "spelled"), [(pl.String(), "{}"), (pl.String(), "{}.0"), (pl.Decimal(20, 0), "{}")])
+def test_a_hash_of_nineteen_digits_survives_text_and_decimals(
+    passed: Callable[..., Pass], dtype: pl.DataType, spelled: str
+) -> None:
     values = [2**63 - 1, -(2**63), 9007199254740993]
-    outcome = passed(_with_type("hash", pl.String(), [str(value) for value in values]))
+    outcome = passed(_with_type("hash", dtype, [spelled.format(value) for value in values]))
     assert outcome.valid.get_column("row_hash").to_list() == values
 
 

@@ -141,6 +141,29 @@ def test_stray_index_columns_are_dropped_and_further_columns_kept_after_the_flag
     assert used["__index_level_0__"] is None
 
 
+@pytest.mark.parametrize(
+    ("published", "kept"),
+    [
+        ("name", "name"),
+        ("Count", "count"),
+        ("*", "*_published"),
+        ("^.*$", "^.*$_published"),
+        ("__lost__url", "__lost__url"),
+        ("short_side", "short_side_published"),
+        ("repeats_url", "repeats_url_published"),
+    ],
+)
+def test_a_further_column_may_be_called_anything_and_poses_as_nothing(
+    passed: Callable[..., Pass], published: str, kept: str
+) -> None:
+    frame = rows({}, {"URL": None}, {"WIDTH": 800}).with_columns(pl.Series(published, [True, False, True]))
+    outcome = passed(frame)
+    assert outcome.valid.get_column(kept).to_list() == [True, True]
+    assert outcome.quarantined.to_series(-1).to_list() == [False]
+    assert outcome.rules == {"url_missing": 1, "below_minimum": 1}
+    assert outcome.counts("null_counts")[kept] == 0
+
+
 def test_validated_rows_have_exactly_the_validated_schema_whatever_is_published(passed: Callable[..., Pass]) -> None:
     for frame in (rows({}, {}), rows({}).select("URL"), rows({"URL": None})):
         assert passed(frame).valid.schema == pl.Schema(VALIDATED_SCHEMA)

@@ -1,12 +1,14 @@
 """A part with any damage fails with one sentence that names file, part and finding, and leaves nothing behind."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from laion_assets.metadata.errors import MetadataError
+from laion_assets.metadata.errors import DamagedPartError, MetadataError
+from laion_assets.metadata.reading import open_published
 from laion_assets_tests.metadata.conftest import Pass, one_pass, rows
 
 
@@ -108,6 +110,13 @@ def _outcome_or_message(path: Path) -> tuple[Pass | None, str]:
         return one_pass(path, part="part-00007"), ""
     except MetadataError as error:
         return None, str(error)
+
+
+def test_fewer_rows_than_the_file_announces(part: Path) -> None:
+    with open_published(part, part="part-00007", scratch=part.parent) as table:
+        announced = replace(table, rows=501)
+        with pytest.raises(DamagedPartError, match=r"\(part-00007\): announces 501 rows and holds 500\."):
+            list(announced.slices(200))
 
 
 def test_a_page_in_the_middle_that_does_not_decode(part: Path) -> None:

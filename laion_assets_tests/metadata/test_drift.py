@@ -8,7 +8,7 @@ import pytest
 
 from laion_assets.metadata.chance import below_chance, binomial_tail, chi_square_log_tail, homogeneity, shares_differ
 from laion_assets.metadata.drift import compare_parts
-from laion_assets.metadata.profile import PROFILE_SCHEMA
+from laion_assets.metadata.profile import OTHERS, PROFILE_SCHEMA
 
 _LANGUAGES = {"en": 0.6, "nolang": 0.1, "de": 0.2, "fr": 0.0999, "xx": 0.0001}
 
@@ -87,6 +87,37 @@ def test_several_damaged_parts_are_all_named() -> None:
 def test_there_is_nothing_to_compare_one_part_with(parts: int) -> None:
     report = compare_parts(_profiles(1).head(parts))
     assert (report.parts, report.drifting) == (parts, ())
+
+
+_HOSTS = {f"h{rank:04d}.example": 1 / (rank + 3) for rank in range(2000)}
+
+
+def _host_profiles(parts: int, *, seed: int = 0, other: dict[int, dict[str, float]] | None = None) -> pl.DataFrame:
+    """Profiles that name their 200 most frequent hosts of two thousand, and count the rest together."""
+    rng = np.random.default_rng(seed)
+    counts = []
+    for part in range(parts):
+        weights = np.array(list((other or {}).get(part, _HOSTS).values()))
+        drawn = zip((other or {}).get(part, _HOSTS), rng.multinomial(20_000, weights / weights.sum()), strict=True)
+        ordered = sorted(((name, int(count)) for name, count in drawn), key=lambda one: -one[1])
+        named = [*ordered[:200], (OTHERS, sum(count for _, count in ordered[200:]))]
+        counts.append([{"name": name, "count": count} for name, count in named])
+    return _profiles(parts).with_columns(pl.Series("host_counts", counts, dtype=PROFILE_SCHEMA["host_counts"]))
+
+
+def test_a_host_that_only_some_parts_name_is_no_drift() -> None:
+    for seed in range(5):
+        report = compare_parts(_host_profiles(8, seed=seed))
+        assert report.drifting == ()
+        assert report.smallest_probability > 1e-5
+
+
+def test_a_part_with_more_of_one_host_or_with_nothing_but_strangers_is_named() -> None:
+    hosts = list(_HOSTS)
+    more = {**_HOSTS, hosts[20]: 2.5 * _HOSTS[hosts[20]]}
+    strangers = {f"x{rank:04d}.example": 1.0 for rank in range(400)}
+    report = compare_parts(_host_profiles(8, other={2: more, 5: strangers}))
+    assert [(one.part, one.figure) for one in report.drifting] == [("part-00005", "host"), ("part-00002", "host")]
 
 
 def test_the_chi_square_tail_is_the_one_of_the_tables() -> None:

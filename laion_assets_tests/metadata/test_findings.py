@@ -130,6 +130,7 @@ def test_a_score_that_is_missing_in_one_language_alone_is_found() -> None:
 
 def test_a_difference_that_chance_explains_is_none() -> None:
     assert union_finding(compare_null_shares(_nulls(en=(1000, 10, 12), de=(1000, 12, 10)))).passed
+    assert union_finding(compare_null_shares(_nulls(en=(1000, 10, 12), missing=(3, 3, 3)))).passed
     assert union_finding(compare_null_shares([])).passed
 
 

@@ -40,6 +40,11 @@ _URLS = [
     "https://?q",
     "https://#f",
     "https://user@/x",
+    "https://user:pw@:80/",
+    "https://a@b@/x",
+    "https://a@b@example.org/x",
+    "http://example.org\\@",
+    "http://./x",
     "https://:80/",
     "https://@",
     "http://\x00",
@@ -178,6 +183,15 @@ def test_a_row_carries_all_its_reasons_in_the_order_of_the_rules(passed: Callabl
     assert outcome.quarantined.get_column("reasons").to_list() == [
         ["url_not_http", "caption_blank", "height_missing", "width_not_positive", "shifted_url", "shifted_language"]
     ]
+
+
+def test_a_url_whose_host_is_missing_behind_anything_is_quarantined(passed: Callable[..., Pass]) -> None:
+    without = ["http://", "http:///x", "https://?q", "https://#f", "https://:80/", "https://@", "https://user@/x",
+               "https://user:pw@", "https://user:pw@:80/", "https://a@b@/x", "http://./x", "http://\\x"]  # fmt: skip
+    outcome = passed(rows(*({"URL": url} for url in without)))
+    assert outcome.quarantined.get_column("reasons").to_list() == [["url_without_host"]] * len(without)
+    having = ["http://a", "https://user:pw@a.example:80/@", "http://a@b@[::1]/", "http://a.example\\@", "http://a?@"]
+    assert passed(rows(*({"URL": url} for url in having))).valid.get_column("url").to_list() == having
 
 
 def test_the_minimum_side_of_the_expectations_is_the_limit_of_below_minimum(passed: Callable[..., Pass]) -> None:

@@ -129,6 +129,8 @@ def test_a_caption_of_a_million_characters_is_a_caption(tmp_path: Path) -> None:
         ("rows.tsv", b"url\ttext\nhttp://a/\xff\xfe\tb\n", "cannot be read as TSV"),
         ("rows.jsonl", b'{"url": "http://a/1"}\nnot json\n', "line 2 is not JSON"),
         ("rows.jsonl", b'{"url": "http://a/1"}\n[1]\n', "line 2 is JSON, but no object"),
+        ("rows.jsonl", b'{"url": ' + b"[" * 100_000, "cannot be read as JSONL (maximum recursion depth"),
+        ("rows.csv", b"url,text\rhttp://a/1,b\r", "cannot be read as CSV (new-line character"),
         ("rows.csv.gz", gzip.compress(b"url,text\nhttp://a/1,b\n" * 999, mtime=0)[:-20], "cannot be read as CSV"),
     ],
 )

@@ -85,6 +85,18 @@ def test_a_web_page_is_no_list_of_checksums(publisher: Publisher) -> None:
     assert {part.sha256 for part in listing(publisher).parts} == {None}
 
 
+def test_a_list_of_checksums_is_read_to_its_end_or_not_at_all(publisher: Publisher) -> None:
+    digests = {n: hashlib.sha256(publisher.files[f"/data/{name(n)}"]).hexdigest() for n in NUMBERS}
+    many = [f"{'0' * 64}  other-{number:05d}.parquet" for number in range(12_000)]
+    lines = [*many, *(f"{digest}  {name(number)}" for number, digest in digests.items())]
+    publisher.files["/data/SHA256SUMS"] = "\n".join(lines).encode()
+    publisher.faults = [Fault(drop_after=500_000)]
+    assert [part.sha256 for part in listing(publisher).parts] == list(digests.values())
+    publisher.faults = [Fault(drop_after=500_000)] * 99
+    with pytest.raises(SourceError, match="SHA256SUMS: the connection broke"):
+        listing(publisher)
+
+
 def test_a_busy_server_does_not_pass_for_one_without_checksums(publisher: Publisher) -> None:
     content = publisher.files[f"/data/{name(8)}"]
     publisher.files["/data/SHA256SUMS"] = f"{hashlib.sha256(content).hexdigest()}  {name(8)}\n".encode()
