@@ -15,7 +15,8 @@ def renamed(columns: Iterable[str], spec: ShardsSpec) -> Mapping[str, str]:
         spec: how shards are made.
     """
     verified = spec.verify_hash.column if spec.verify_hash else None
-    return {name: f"published_{name}" for name in columns if name in SHARD_COLUMNS and name != verified}
+    ours = {*SHARD_COLUMNS, spec.compute_hash, spec.verify_hash.kind if spec.verify_hash else None}
+    return {name: f"published_{name}" for name in columns if name in ours and name != verified}
 
 
 def shard_origins(columns: Iterable[str], spec: ShardsSpec) -> Origins:

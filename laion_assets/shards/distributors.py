@@ -31,11 +31,16 @@ def require(distributor: str) -> None:
 
 
 @contextlib.contextmanager
-def held_to(distributor: str, processes: int) -> Iterator[None]:
+def held_to(distributor: str, processes: int, *, shards: int) -> Iterator[None]:
     """While the block runs, a distributor has so many processes at once; left to itself, Ray has one per core.
 
+    Args:
+        distributor: which one.
+        processes: how many.
+        shards: how many are to be made: as many tasks, of which a large cluster runs all at once.
+
     Raises:
-        DownloadError: Ray's cluster is there already and has more.
+        DownloadError: Ray's cluster is there already and would have more.
     """
     # Spark would start whatever `python3` is on its machine's path.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -45,10 +50,10 @@ def held_to(distributor: str, processes: int) -> Iterator[None]:
     ray = importlib.import_module("ray")
     ray.init(**({} if os.environ.get("RAY_ADDRESS") else {"num_cpus": processes, "include_dashboard": False}))
     try:
-        slots = int(ray.cluster_resources().get("CPU", 0))
-        if slots > processes:
+        at_once = min(int(ray.cluster_resources().get("CPU", 0)), shards)
+        if at_once > processes:
             raise DownloadError(
-                f"distributor: Ray's cluster runs {slots} tasks at once and {processes} processes may ask the web. "
+                f"distributor: Ray's cluster runs {at_once} tasks at once and {processes} processes may ask the web. "
                 "Set processes, and the web's per_host if need be, to as many, or use a smaller cluster."
             )
         yield

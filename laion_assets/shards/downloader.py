@@ -16,9 +16,9 @@ from laion_assets.shards.engine import engine_for
 from laion_assets.shards.job import STOP_FILE, Job
 from laion_assets.shards.layout import SHARD_DIGITS, shard_files
 from laion_assets.shards.progress import ShardProgress, forget_failure, say_failure
-from laion_assets.shards.resizing import QuickResizer
+from laion_assets.shards.resizing import ExactResizer, QuickResizer
 from laion_assets.shards.shard_run import Resizing, ShardRun
-from laion_assets.shards.upstream import Downloader, Resizer
+from laion_assets.shards.upstream import Downloader
 from laion_assets.shards.writer import ShardWriter
 
 # The network is faster than a resizer, and what it brings waits in memory: 256 images are about 200 MB.
@@ -34,7 +34,7 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
             sample_writer_class=ShardWriter,
             resizer=None
             if resize is None
-            else (Resizer if resize.exact else QuickResizer)(
+            else (ExactResizer if resize.exact else QuickResizer)(
                 image_size=resize.image_size,
                 resize_mode=resize.mode,
                 resize_only_if_bigger=resize.only_if_bigger,
@@ -85,7 +85,7 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
         web = process.share_of(job.web, self.processes)
         if self.resizer is not None:
             web = web.model_copy(update={"lookahead": min(web.lookahead, _RESIZE_LOOKAHEAD)})
-        engine = engine_for(web)
+        engine = engine_for(web, resizing_threads=process.resizing_threads(self.processes))
         with pa.OSFile(slice_file, "rb") as source, pa.ipc.open_file(source) as reader:
             table = reader.read_all()
         columns = {name: table[name].to_pylist() for name in self.column_list}
@@ -102,7 +102,7 @@ class GuardedDownloader(Downloader):  # type: ignore[misc]
                 writer=writer,
                 progress=progress,
                 spill=tar.with_suffix(".spill"),
-                resizing=Resizing(self.resizer, engine.resizing) if self.resizer else None,
+                resizing=Resizing(self.resizer, engine.resizing, engine.resizing_threads) if self.resizer else None,
             )
             try:
                 engine.run(run.run(engine.client))

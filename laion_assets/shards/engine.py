@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Engine:
     """Runs coroutines that share a client; started when first used, ended with its process or by ``stop``."""
 
-    def __init__(self, web: WebSpec) -> None:
+    def __init__(self, web: WebSpec, *, resizing_threads: int) -> None:
         self._loop = uvloop.new_event_loop()
         self._ready: Future[GuardedClient] = Future()
         self._running: set[Future[Any]] = set()
@@ -29,8 +29,8 @@ class Engine:
         self._thread = threading.Thread(target=self._turn, args=(web,), name="downloads", daemon=True)
         self._thread.start()
         self.client = self._ready.result()
-        # One thread: img2dataset's resizer redirects the whole process's output while it works.
-        self.resizing = ThreadPoolExecutor(1, thread_name_prefix="resizing")
+        self.resizing_threads = resizing_threads
+        self.resizing = ThreadPoolExecutor(resizing_threads, thread_name_prefix="resizing")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Carry out a coroutine on the loop and wait for it."""
@@ -72,11 +72,11 @@ _ENGINES: dict[WebSpec, Engine] = {}
 _STARTING = threading.Lock()
 
 
-def engine_for(web: WebSpec) -> Engine:
-    """This process's engine with these manners."""
+def engine_for(web: WebSpec, *, resizing_threads: int) -> Engine:
+    """This process's engine with these manners; started with so many threads for resizing."""
     with _STARTING:
         if web not in _ENGINES:
-            _ENGINES[web] = Engine(web)
+            _ENGINES[web] = Engine(web, resizing_threads=resizing_threads)
         return _ENGINES[web]
 
 

@@ -76,9 +76,9 @@ def download_part(
     refuse_outdated_rows(lake, dataset, subset, [part])
     planned = planned_rows(lake, dataset, subset.name, part)
     forecast = read_forecast(lake, dataset, subset.name)
-    room = room_for(lake, dataset, subset, forecast, spec.keeping(minimum_side_px))
+    room = room_for(lake, dataset, subset, forecast, spec.keeping(minimum_side_px), web=web)
     if not room.fits:
-        raise DownloadError(f"{part}: {room.sentence} Free some space or cap the subset, then plan again.")
+        raise DownloadError(f"{part}: {room.sentence} {room.way_out}")
     if not room.fits_at_most:
         say(f"{part}: {room.sentence} It may become full: then this stops, and continues when there is room.")
     key = [dataset, subset.name, "shards"]

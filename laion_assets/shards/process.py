@@ -19,9 +19,9 @@ def die_with_parent() -> None:
         os._exit(1)
 
 
-def most_that_share(web: WebSpec) -> int:
-    """How many processes can have a place each wherever one client may have several requests under way."""
-    return min(web.concurrency, web.per_host, web.per_domain)
+def resizing_threads(processes: int) -> int:
+    """Threads that each of several processes resizes in: one per core that its event loop leaves it."""
+    return max(1, (os.cpu_count() or 1) // processes - 1)
 
 
 def share_of(web: WebSpec, processes: int) -> WebSpec:

@@ -9,6 +9,7 @@ are as close to an ideal filter (Lanczos) as averaged ones. What is not made sma
 """
 
 import io
+import threading
 from typing import Any
 
 import cv2
@@ -28,7 +29,20 @@ _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.0, 4.0
 Resized = tuple[bytes | None, int | None, int | None, int | None, int | None, str | None]
 
 
-class QuickResizer(Resizer):  # type: ignore[misc]
+_REDIRECTING = threading.Lock()
+
+
+class ExactResizer(Resizer):  # type: ignore[misc]
+    """img2dataset's own, in one thread at a time: it redirects the whole process's output while it works."""
+
+    def __call__(self, img_stream: io.BytesIO, blurring_bbox_list: Any = None) -> Resized:  # noqa: ANN401
+        """Resize one image as img2dataset does."""
+        with _REDIRECTING:
+            resized: Resized = super().__call__(img_stream, blurring_bbox_list)
+        return resized
+
+
+class QuickResizer(ExactResizer):
     """Called as img2dataset's, with an image stream; gives bytes, width, height, original width, height and error."""
 
     def __call__(self, img_stream: io.BytesIO, blurring_bbox_list: Any = None) -> Resized:  # noqa: ANN401
@@ -38,8 +52,7 @@ class QuickResizer(Resizer):  # type: ignore[misc]
             if quick is not None:
                 return quick
         img_stream.seek(0)
-        resized: Resized = super().__call__(img_stream, blurring_bbox_list)
-        return resized
+        return super().__call__(img_stream, blurring_bbox_list)
 
     def _shrink(self, body: bytes) -> Resized | None:
         cv2.setNumThreads(1)

@@ -19,7 +19,7 @@ from laion_assets.shards import distributors, process
 from laion_assets.shards.job import STOP_FILE, DownloadError, Job
 from laion_assets.shards.layout import read_shards, shard_name
 from laion_assets.shards.progress import read_failures, read_progress, say_failure
-from laion_assets.shards.spec import SHARDS_IN_ONE_PROCESS, most_processes
+from laion_assets.subsets.at_once import SHARDS_IN_ONE_PROCESS, most_processes, most_that_share
 
 # Below, starting worker processes costs more than a second core brings.
 SMALL_ROWS = 20_000
@@ -47,8 +47,8 @@ def run(job: Job, say: Say) -> None:
         return
     spec, processes = job.spec, processes_for(job)
     distributors.require(spec.distributor)
-    if spec.processes is not None and processes == process.most_that_share(job.web) < spec.processes:
-        say(f"{processes} of {spec.processes} processes: each needs a place at every host, and per_host has no more")
+    if processes < (wanted := _processes_worth_having(job)):
+        say(f"{processes} of {wanted} processes: each needs a place at every host, and per_host has no more")
     slices = job.folder / "slices"
     slices.mkdir(exist_ok=True)
     hashes = spec.verify_hash
@@ -71,7 +71,7 @@ def run(job: Job, say: Say) -> None:
             _in_threads(downloader, reader, job)
         else:
             distribute = getattr(upstream, f"{spec.distributor}_distributor")
-            with distributors.held_to(spec.distributor, processes), _ending_at_once(say):
+            with distributors.held_to(spec.distributor, processes, shards=len(job.missing)), _ending_at_once(say):
                 distribute(processes, downloader, reader, 1000, 1)
     there = read_shards(Lake(job.lake_uri), job.key, job.part)
     if absent := [shard for shard in job.missing if shard not in there]:
@@ -80,10 +80,7 @@ def run(job: Job, say: Say) -> None:
 
 def processes_for(job: Job) -> int:
     """How many processes a job is worth, unless its spec says; never more than can share the manners of one client."""
-    wanted = job.spec.processes
-    if wanted is None:
-        wanted = 1 if job.rows_left <= SMALL_ROWS else most_processes()
-    return min(wanted, len(job.missing), process.most_that_share(job.web))
+    return min(_processes_worth_having(job), most_that_share(job.web))
 
 
 def main() -> None:
@@ -102,6 +99,13 @@ def main() -> None:
         except KeyboardInterrupt:
             pipes.log.info(STOPPED)
             raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+
+
+def _processes_worth_having(job: Job) -> int:
+    wanted = job.spec.processes
+    if wanted is None:
+        wanted = 1 if job.rows_left <= SMALL_ROWS else most_processes()
+    return min(wanted, len(job.missing))
 
 
 def _in_threads(downloader: Callable[[Any], Any], rows: Iterable[Any], job: Job) -> None:

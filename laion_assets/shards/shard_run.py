@@ -24,17 +24,18 @@ from laion_assets.web.client import GuardedClient
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer, Request
 
-# Images between the network and the resizer's one thread; more would only wait in memory.
-_RESIZE_AHEAD = 8
+# Images between the network and the resizer's threads, beside those that are in one; more would only wait in memory.
+_RESIZE_AHEAD = 7
 _FORMATS = {suffix: name for name, suffix in SUFFIXES.items()}
 
 
 @dataclass(frozen=True)
 class Resizing:
-    """img2dataset's resizer, and the thread it works in."""
+    """img2dataset's resizer, and the threads it works in."""
 
     resizer: Resizer
     pool: Executor
+    threads: int
 
 
 class ShardRun:
@@ -82,9 +83,9 @@ class ShardRun:
                 self._write(finished)
                 continue
             loop = asyncio.get_running_loop()
-            resizer, pool = self._resizing.resizer, self._resizing.pool
-            being_resized.add(loop.run_in_executor(pool, _resize, finished, resizer))
-            if len(being_resized) >= _RESIZE_AHEAD:
+            resizing = self._resizing
+            being_resized.add(loop.run_in_executor(resizing.pool, _resize, finished, resizing.resizer))
+            if len(being_resized) >= resizing.threads + _RESIZE_AHEAD:
                 done, being_resized = await asyncio.wait(being_resized, return_when=asyncio.FIRST_COMPLETED)
                 for one in done:
                     self._write(one.result())

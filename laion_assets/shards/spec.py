@@ -6,7 +6,6 @@ Which rows are downloaded is in ``subsets.spec``; how politely the web is asked,
 import difflib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -30,16 +29,6 @@ SUFFIXES = {
 
 # What Pillow opens without a warning about decompression bombs, so that training code does too.
 PILLOW_LIMIT_MEGAPIXELS = 89.4
-
-
-# A shard spends its end waiting for slow servers; meanwhile another one keeps the core and the line busy.
-SHARDS_PER_CORE = 2
-SHARDS_IN_ONE_PROCESS = 4
-
-
-def most_processes() -> int:
-    """Processes of a download whose spec does not say how many."""
-    return SHARDS_PER_CORE * (os.cpu_count() or 1)
 
 
 class ResizeSpec(BaseModel):
@@ -123,7 +112,7 @@ class ShardsSpec(BaseModel):
         default=None,
         ge=1,
         description="Worker processes, each with one shard at a time; none means one for up to 20,000 rows, with "
-        "several shards at a time, and two per core for more. Never more than the web's per_host.",
+        "several shards at a time, and two per core for more. Never more than the web's per_host; cores beyond resize.",
     )
     memory_mb: int = Field(
         default=256,
@@ -160,7 +149,8 @@ class ShardsSpec(BaseModel):
                 quality=resize.encode_quality,
                 skip_reencode=resize.skip_reencode,
             ),
-            rows_at_once=self.rows_per_shard * max(SHARDS_IN_ONE_PROCESS, self.processes or most_processes()),
+            rows_per_shard=self.rows_per_shard,
+            processes=self.processes,
         )
 
     def digest(self) -> str:

@@ -133,7 +133,7 @@ def subset_assets(
         }
         return dg.MaterializeResult(
             data_version=dg.DataVersion(hashlib.sha256(content.encode()).hexdigest()),
-            check_results=room_checks(store, dataset, subset, forecast, keeping),
+            check_results=room_checks(store, dataset, subset, forecast, keeping, web=asked),
             metadata={
                 "parts": len(cut.parts),
                 "rows": forecast.rows,

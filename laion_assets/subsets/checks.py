@@ -6,6 +6,7 @@ from laion_assets.lake.lake import Lake
 from laion_assets.subsets.forecast import Forecast
 from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.spec import SubsetSpec
+from laion_assets.web.spec import WebSpec
 
 FITS_THE_DISK = "fits_the_disk"
 FITS_AT_MOST = "fits_the_disk_at_most"
@@ -30,12 +31,12 @@ def room_check_specs(plan: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 
 def room_checks(
-    lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast, keeping: Keeping
+    lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast, keeping: Keeping, *, web: WebSpec
 ) -> list[dg.AssetCheckResult]:
     """Whether the rest of the download fits what is free now, in the order of ``room_check_specs``."""
     from laion_assets.subsets.room import room_for
 
-    room = room_for(lake, dataset, subset, forecast, keeping)
+    room = room_for(lake, dataset, subset, forecast, keeping, web=web)
     metadata: dict[str, float | str] = {
         "expected bytes": room.needed.estimate,
         "most bytes": room.needed.high,
@@ -44,7 +45,12 @@ def room_checks(
         "place": room.place,
     }
     return [
-        dg.AssetCheckResult(check_name=FITS_THE_DISK, passed=room.fits, description=room.sentence, metadata=metadata),
+        dg.AssetCheckResult(
+            check_name=FITS_THE_DISK,
+            passed=room.fits,
+            description=room.sentence if room.fits else f"{room.sentence} {room.way_out}",
+            metadata=metadata,
+        ),
         dg.AssetCheckResult(
             check_name=FITS_AT_MOST,
             passed=room.fits_at_most,

@@ -68,8 +68,10 @@ class Keeping:
     maximum_bytes: int | None = None
     formats: frozenset[str] | None = None
     resized: Resized | None = None
-    rows_at_once: int = 0
-    """Rows of shards that are in the making at the same time: their files lie on this machine until they are whole."""
+    rows_per_shard: int = 0
+    """Shards in the making lie on this machine until they are whole."""
+    processes: int | None = None
+    """Worker processes the download was told to have."""
 
     @property
     def kept(self) -> pl.Expr:
@@ -88,7 +90,7 @@ class Keeping:
     def digest(self) -> str:
         """Changes with everything that decides what is kept: part of the code version of what is planned with it."""
         fields = {**asdict(self), "formats": sorted(self.formats) if self.formats is not None else None}
-        del fields["rows_at_once"]
+        del fields["rows_per_shard"], fields["processes"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
     def stored_bytes(self, file_bytes: pl.Expr) -> tuple[pl.Expr, pl.Expr, pl.Expr]:

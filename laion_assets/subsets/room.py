@@ -10,10 +10,12 @@ from pathlib import Path
 from laion_assets.lake import scratch
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.stores import free_bytes
+from laion_assets.subsets.at_once import most_shards
 from laion_assets.subsets.forecast import Forecast, Interval
 from laion_assets.subsets.keeping import Keeping
 from laion_assets.subsets.rows import selected_parts
 from laion_assets.subsets.spec import SubsetSpec
+from laion_assets.web.spec import WebSpec
 
 # While a shard's first row is waited for, all others may lie beside the tar until they can be copied into it.
 _MOST_COPIES = 2
@@ -32,6 +34,8 @@ class Room:
     """Of these, already there."""
     free_bytes: int
     usable_share: float
+    way_out: str
+    """What to do where it does not fit."""
 
     @property
     def fits(self) -> bool:
@@ -54,13 +58,19 @@ class Room:
         return f"{needed}{there}; {free}."
 
 
-def room_for(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast, keeping: Keeping) -> Room:
+def room_for(
+    lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast, keeping: Keeping, *, web: WebSpec
+) -> Room:
     """Hold what a download needs against what is free now."""
     if lake.base_uri.startswith("s3://"):
-        share = min(1.0, keeping.rows_at_once / forecast.rows) if forecast.rows else 0.0
+        # Other rows_per_shard make other shards: those that are there would be fetched again.
+        way_out = "Free some space, set TMPDIR to a larger disk, or have fewer processes."
+        rows_at_once = keeping.rows_per_shard * most_shards(keeping.processes, web)
+        share = min(1.0, rows_at_once / forecast.rows) if forecast.rows else 0.0
         folder, there, what = scratch.temporary_folder(), 0, "shards in the making"
         needed = forecast.bytes_to_store.times(share).loosened(1.0, _MOST_COPIES)
     else:
+        way_out = "Free some space or cap the subset, then plan again."
         folder, there, what = Path(lake.base_uri), 0, "shards"
         for part in selected_parts(lake, dataset, subset.name):
             key = [dataset, subset.name, "shards", part]
@@ -68,4 +78,4 @@ def room_for(lake: Lake, dataset: str, subset: SubsetSpec, forecast: Forecast, k
         needed = forecast.bytes_to_store
         while not folder.exists():
             folder = folder.parent
-    return Room(what, str(folder), needed, there, free_bytes(folder), subset.plan.free_share)
+    return Room(what, str(folder), needed, there, free_bytes(folder), subset.plan.free_share, way_out)

@@ -3,6 +3,7 @@
 Everything that can be wrong with it is found here, when the YAML is loaded. How shards look is in ``shards.spec``.
 """
 
+import contextlib
 import hashlib
 from typing import Annotated, Literal
 
@@ -107,10 +108,7 @@ class SubsetSpec(BaseModel):
     @field_validator("exclude_hosts")
     @classmethod
     def _hosts_are_names(cls, hosts: list[str]) -> list[str]:
-        for host in hosts:
-            if not host or set("/:@ ") & set(host):
-                raise ValueError(f"exclude_hosts: {host!r} is not a host name. Write example.org, without scheme.")
-        return [host.lower().strip(".") for host in hosts]
+        return [_as_it_is_asked(host) for host in hosts]
 
     @model_validator(mode="after")
     def _predicates_are_sound(self) -> Self:
@@ -158,3 +156,17 @@ class SubsetSpec(BaseModel):
             if name in predicate_schema({}):
                 raise ValueError(f"extra_columns.{name}: this column is there already. Remove the line.")
         return [parse_predicate(name, sql, schema) for name, sql in self.where.items()]
+
+
+def _as_it_is_asked(host: str) -> str:
+    """A host's name as ``url_host`` has it: a name in letters of any alphabet becomes the one that is looked up."""
+    from laion_assets.web.failure import Failure
+    from laion_assets.web.url import parse_url
+
+    bare = host.strip(".")
+    with contextlib.suppress(Failure):
+        if not set("/\\:@?# ") & set(bare):
+            return parse_url(f"http://{bare}/").host
+    raise ValueError(
+        f"exclude_hosts: {host!r} is not a host name. Write example.org, without scheme; subdomains are included."
+    )

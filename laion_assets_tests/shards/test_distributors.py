@@ -51,16 +51,31 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Ray:
     return stand_in
 
 
+def hold(processes: int, *, shards: int) -> None:
+    with held_to("ray", processes, shards=shards):
+        pass
+
+
 def test_ray_has_as_many_processes_at_once_as_were_asked_for(ray: Ray) -> None:
-    with held_to("ray", 3):
+    with held_to("ray", 3, shards=9):
         assert (ray.slots, ray.running) == (3, True)
     assert not ray.running
 
 
 def test_a_cluster_of_ray_that_would_ask_more_at_once_is_refused(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "cluster.example:6379")
-    with pytest.raises(DownloadError, match="runs 64 tasks at once and 4 processes may ask"), held_to("ray", 4):
-        pass
+    with pytest.raises(DownloadError, match="runs 64 tasks at once and 4 processes may ask"):
+        hold(4, shards=100)
     assert not ray.running
-    with held_to("ray", 64):
+    with held_to("ray", 64, shards=100):
         assert ray.running
+
+
+def test_a_cluster_of_ray_with_more_slots_than_shards_to_make_runs_no_more_tasks_than_these(
+    ray: Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "cluster.example:6379")
+    hold(3, shards=3)
+    with pytest.raises(DownloadError, match="runs 3 tasks at once and 2 processes may ask"):
+        hold(2, shards=3)
+    assert not ray.running

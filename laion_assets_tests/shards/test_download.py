@@ -2,8 +2,10 @@
 
 import asyncio
 import importlib.util
+import io
 import json
 import tarfile
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ from laion_assets.shards.accounting import account
 from laion_assets.shards.audit import audit
 from laion_assets.shards.layout import read_shards
 from laion_assets.shards.prepare import prepare
+from laion_assets.shards.resizing import QuickResizer, Resized
 from laion_assets.shards.session import run
 from laion_assets.shards.spec import HashSpec, ResizeSpec, ShardsSpec
 from laion_assets.web.spec import WebSpec
@@ -184,6 +187,26 @@ def test_resizing_bounds_the_long_side_and_remembers_the_original(downloads: Dow
     assert seen.decoded == 2
 
 
+def test_cores_to_spare_resize_at_the_same_time(
+    downloads: Downloads, small_web: SmallWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resize, met, alone = QuickResizer.__call__, threading.Barrier(2), 0
+
+    def together(resizer: QuickResizer, image: io.BytesIO) -> Resized:
+        nonlocal alone
+        try:
+            met.wait(10)
+        except threading.BrokenBarrierError:
+            alone += 1
+        return resize(resizer, image)
+
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    monkeypatch.setattr(QuickResizer, "__call__", together)
+    downloads.spec = ShardsSpec(resize=ResizeSpec(image_size=512))
+    downloads.run(planned_of([small_web.put(f"{index}", image_bytes(1100, 1040)) for index in range(2)]))
+    assert (outcomes(downloads), alone) == (["ok", "ok"], 0)
+
+
 DISTRIBUTORS = ["multiprocessing", *(name for name in ("pyspark", "ray") if importlib.util.find_spec(name))]
 
 
@@ -214,6 +237,19 @@ def test_a_distributor_that_is_not_installed_is_refused_in_one_sentence(
     downloads.spec = ShardsSpec(distributor=distributor)
     with pytest.raises(RuntimeError, match=f"{distributor} is not installed. Install it, or use multiprocessing."):
         downloads.run(planned_of([small_web.url("x")]))
+
+
+@pytest.mark.parametrize("processes", [3, None])
+def test_fewer_processes_than_wanted_are_said_to_be_so(
+    downloads: Downloads, small_web: SmallWeb, monkeypatch: pytest.MonkeyPatch, processes: int | None
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("laion_assets.shards.session.SMALL_ROWS", 1)
+    downloads.web = downloads.web.model_copy(update={"per_host": 1})
+    downloads.spec = ShardsSpec(rows_per_shard=1, processes=processes)
+    said: list[str] = []
+    downloads.run(planned_of([small_web.url(f"{index}") for index in range(2)]), said)
+    assert said[0] == "1 of 2 processes: each needs a place at every host, and per_host has no more"
 
 
 def test_a_part_without_planned_rows_needs_no_shards(downloads: Downloads) -> None:

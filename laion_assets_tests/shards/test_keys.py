@@ -1,5 +1,6 @@
 """Keys of samples: unique over all parts, fit for file names, and never what somebody else wrote."""
 
+import hashlib
 import itertools
 import tarfile
 from pathlib import Path
@@ -69,11 +70,16 @@ def test_shards_of_several_parts_share_no_key(tmp_path: Path, small_web: SmallWe
 
 def test_published_columns_do_not_take_the_place_of_ours(downloads: Downloads, small_web: SmallWeb) -> None:
     """A dataset may publish a column ``key``, with whatever in it."""
-    planned = planned_of([small_web.put("a", image_bytes(1100, 1040))]).with_columns(
-        pl.lit("../../../etc/passwd").alias("key"), pl.lit("fine").alias("status"), pl.lit(7).alias("width")
+    body = image_bytes(1100, 1040)
+    planned = planned_of([small_web.put("a", body)]).with_columns(
+        pl.lit("../../../etc/passwd").alias("key"),
+        pl.lit("fine").alias("status"),
+        pl.lit(7).alias("width"),
+        pl.lit(8).alias("sha256"),
     )
     downloads.run(planned)
     row = downloads.rows().row(0, named=True)
+    assert (row["sha256"], row["published_sha256"]) == (hashlib.sha256(body).hexdigest(), 8)
     assert (row["key"], row["status"], row["width"]) == (f"{PART}_000000000", "success", 1100)
     assert (row["published_key"], row["published_status"], row["published_width"]) == ("../../../etc/passwd", "fine", 7)
     with tarfile.open(downloads.path("00000.tar")) as tar:

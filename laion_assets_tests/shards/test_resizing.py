@@ -1,8 +1,11 @@
 """The short way to smaller images, held against img2dataset's own."""
 
+import contextlib
 import functools
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -11,8 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from laion_assets.shards.resizing import QuickResizer, Resized
+from laion_assets.shards import process
+from laion_assets.shards.engine import engine_for, stop_engines
+from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
 from laion_assets.shards.upstream import Resizer
+from laion_assets.web.spec import WebSpec
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -129,3 +135,44 @@ def test_the_stored_size_counts_whatever_exif_says_about_turning() -> None:
     exif[0x0112] = 6
     theirs, ours = both(encoded(image, exif=exif.tobytes()), "keep_ratio_largest", 1024)
     assert ours[1:] == theirs[1:] == (1024, 768, 1600, 1200, None)
+
+
+@pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 1), (2, 4, 1), (8, 4, 1), (32, 4, 7), (32, 1, 31)])
+def test_cores_that_no_event_loop_needs_resize(
+    cores: int, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert process.resizing_threads(processes) == threads
+
+
+def test_an_engine_resizes_in_as_many_threads_as_it_was_told() -> None:
+    engine = engine_for(WebSpec(), resizing_threads=3)
+    met = threading.Barrier(3)
+    try:
+        assert sorted(engine.resizing.map(lambda _: met.wait(10), range(3))) == [0, 1, 2]
+    finally:
+        stop_engines()
+
+
+@pytest.mark.parametrize("kind", [ExactResizer, QuickResizer])
+def test_one_thread_at_a_time_redirects_the_output_of_the_process(
+    kind: type[Resizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most = 0, 0
+
+    @contextlib.contextmanager
+    def redirected() -> Iterator[None]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        threading.Event().wait(0.02)
+        yield
+        inside -= 1
+
+    monkeypatch.setattr("img2dataset.resizer.SuppressStdoutStderr", redirected)
+    resizer = kind(64, "no", True)  # noqa: FBT003
+    body = encoded(picture(80, 70))
+    with ThreadPoolExecutor(3) as pool:
+        resized = list(pool.map(lambda _: resizer(io.BytesIO(body)), range(3)))
+    assert [one[1:] for one in resized] == [(80, 70, 80, 70, None)] * 3
+    assert most == 1

@@ -10,6 +10,7 @@ from laion_assets.shards import process
 from laion_assets.shards.job import Job
 from laion_assets.shards.session import SMALL_ROWS, processes_for
 from laion_assets.shards.spec import HashSpec, ResizeSpec, ShardsSpec
+from laion_assets.subsets.at_once import most_shards
 from laion_assets.web.spec import WebSpec
 
 
@@ -70,9 +71,14 @@ def test_what_decides_about_images_changes_the_digest_and_means_do_not() -> None
 
 
 def test_the_plan_knows_how_many_rows_are_in_the_making_at_once() -> None:
-    assert ShardsSpec(rows_per_shard=100, processes=7).keeping(1024).rows_at_once == 700
-    assert ShardsSpec(rows_per_shard=100, processes=1).keeping(1024).rows_at_once == 400
-    assert ShardsSpec(rows_per_shard=100).keeping(1024).rows_at_once >= 400
+    def rows_at_once(spec: ShardsSpec) -> int:
+        keeping = spec.keeping(1024)
+        return keeping.rows_per_shard * most_shards(keeping.processes, WebSpec(per_host=8))
+
+    assert rows_at_once(ShardsSpec(rows_per_shard=100, processes=7)) == 700
+    assert rows_at_once(ShardsSpec(rows_per_shard=100, processes=1)) == 400
+    assert rows_at_once(ShardsSpec(rows_per_shard=100, processes=64)) == 800
+    assert 400 <= rows_at_once(ShardsSpec(rows_per_shard=100)) <= 800
 
 
 def test_a_job_survives_being_written() -> None:

@@ -106,7 +106,7 @@ def test_a_download_of_rows_that_were_selected_before_an_opt_out_is_refused(subs
 
 def test_a_download_that_may_fill_the_disk_says_so_and_goes_on(subset: Subset) -> None:
     forecast, keeping = read_forecast(subset.lake, "d", "s"), subset.downloads.spec.keeping(1024)
-    room = room_for(subset.lake, "d", subset.subset, forecast, keeping)
+    room = room_for(subset.lake, "d", subset.subset, forecast, keeping, web=subset.downloads.web)
     between = (max(room.needed.estimate, room.there_bytes) + room.needed.high) / 2 - room.there_bytes
     subset.subset = subset.subset.model_copy(update={"plan": PlanSpec(free_share=between / room.free_bytes)})
     warning, _ = subset.launch()
@@ -145,6 +145,30 @@ def test_a_retry_of_today_is_no_reason_against_an_index(subset: Subset, small_we
     subset.downloads.run(planned_rows(subset.lake, "d", "s", PART), retry=True)
     assert subset.downloads.path("00002.tar").exists()
     subset.check()
+
+
+def test_a_retry_that_was_interrupted_is_no_reason_either(subset: Subset, small_web: SmallWeb) -> None:
+    small_web.down = True
+    for tar in ("00000.tar", "00001.tar"):
+        subset.downloads.path(tar).unlink()
+    subset.download()
+    small_web.down = False
+    subset.downloads.run(planned_rows(subset.lake, "d", "s", PART), retry=True)
+    subset.downloads.path("00003_stats.json").unlink()
+    subset.check()
+
+
+def test_a_part_of_which_nothing_is_planned_any_more_keeps_the_index_back_until_its_shards_are_gone(
+    subset: Subset,
+) -> None:
+    subset.subset = subset.subset.model_copy(update={"where": {"none": "row < 0"}})
+    subset.select()
+    subset.plan()
+    with pytest.raises(OutdatedShardsError, match="2 shards of part-00000"):
+        subset.check()
+    subset.download()
+    subset.check()
+    assert not list(subset.downloads.path("").glob("*.tar"))
 
 
 def test_without_the_list_nothing_is_vouched_for(subset: Subset) -> None:

@@ -76,6 +76,13 @@ def test_hosts_stay_with_their_rows() -> None:
     assert hosts_of([]) == []
 
 
+@pytest.mark.parametrize("spelled", ["Müller.example", "xn--mller-kva.example.", ".m\u00fcller\u3002example"])
+def test_a_host_may_be_excluded_as_people_write_it(spelled: str) -> None:
+    urls = ["https://a.müller.example/a.jpg", "https://xn--mller-kva.example/b.jpg", "https://muller.example/c.jpg"]
+    rows = select(valid_rows(3, url=urls).lazy(), SubsetSpec(name="x", exclude_hosts=[spelled]), part="part-00000").rows
+    assert rows["url"].to_list() == urls[2:]
+
+
 def test_no_spelling_of_an_excluded_host_gets_past() -> None:
     urls = [*SHOP, *OTHERS]
     subset = SubsetSpec(name="x", exclude_hosts=["shop.example"], duplicates="keep")

@@ -131,6 +131,9 @@ def test_a_column_only_this_publisher_has_can_be_named_once_it_is_declared() -> 
     [
         ("languages", {"en": 6016.0}, "no cosine similarity"),
         ("exclude_hosts", ["https://example.org/"], "not a host name"),
+        ("exclude_hosts", ["*.example.org"], "not a host name. Write example.org, without scheme; subdomains are incl"),
+        ("exclude_hosts", ["example.org?all"], "not a host name"),
+        ("exclude_hosts", ["."], "not a host name"),
         ("where", {"duplicates": "short_side > 1"}, "taken by a step of its own"),
         ("extra_columns", {"url": "text"}, "there already"),
     ],
