@@ -123,7 +123,12 @@ class ImageTextDataset(YamlComponent):
                 parts=parts,
                 drift_condition=once_requested_parts_are_in([dg.AssetKey([self.name, "metadata_profile"])]),
             ),
-            *probe_checks(self.name, minimum_side_px=minimum_side_px, condition=joins_its_asset()),
+            *probe_checks(
+                self.name,
+                minimum_side_px=minimum_side_px,
+                edges_px=self.requirement.edges_px,
+                condition=joins_its_asset(),
+            ),
         ]
         for subset in self.subsets:
             group = f"{self.name}_{subset.name}"

@@ -80,6 +80,8 @@ _IN_OUR_WORDS = (
     # Rooms speak of defs.yaml and of materialising; here there is neither.
     (r"Value error, ", ""),
     (r", '__overflow__' \(String\)", ""),
+    (r"Found '[^']*\\t[^']*' \(String\)\..*", "Its first line has tabs in place of commas: name it .tsv."),
+    (r"Found '[^':]*,[^':]*' \(String\)\..*", "Its first line has commas in place of tabs: name it .csv."),
     (r"Found '([^']*)([;|])([^']*)' \(String\)\..*", r"Its first line has \2 in place of commas: save it with commas."),
     (
         r"Map it in defs\.yaml under columns: \{(\w+): \[(.*?)\]\}\.",

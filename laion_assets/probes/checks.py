@@ -3,7 +3,7 @@
 Whether probing was healthy is judged while the probes are made, in ``assets``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -19,6 +19,7 @@ def probe_checks(
     dataset: str,
     *,
     minimum_side_px: int,
+    edges_px: Sequence[int],
     condition: dg.AutomationCondition[dg.AssetCheckKey] | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """Checks of ``dimension_probes`` that only read it.
@@ -26,6 +27,7 @@ def probe_checks(
     Args:
         dataset: Prefix of the asset keys.
         minimum_side_px: What the publisher promises of the short side.
+        edges_px: Of the size classes that a straddler has its sides in, those of the report.
         condition: When they run by themselves.
     """
     key = dg.AssetKey([dataset, "dimension_probes"])
@@ -54,7 +56,7 @@ def probe_checks(
         population = opened.scan_parquet(opened.uri([dataset, "dimension_sample"], "dimension_sample.parquet"))
         population_rows = max(probes.height, round(population.select("weight").sum().collect().item() or 0))
         selected = {check.name for check in context.selected_asset_check_keys}
-        classified = classify(probes, minimum_side_px=minimum_side_px)
+        classified = classify(probes, minimum_side_px=minimum_side_px, edges_px=edges_px)
         if "below_1024_anomaly" in selected:
             table = decompose(classified, population_rows=population_rows)
             by_kind = {row.kind: row for row in table}

@@ -56,6 +56,10 @@ def ask_side_by_side(
                 on_tick(sum((worker.outcomes for worker in workers), Counter()))
             for worker in workers:
                 worker.check()
+        for worker in workers:
+            # What it said last may still be on its way, and how it ended not have been looked at.
+            worker.listener.join()
+            worker.check()
         on_tick(sum((worker.outcomes for worker in workers), Counter()))
 
 
@@ -81,6 +85,10 @@ class _Worker:
     errors: IO[str]
     is_ready: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
+    listener: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listener = threading.Thread(target=self.listen, daemon=True)
 
     @property
     def is_at_work(self) -> bool:
@@ -121,10 +129,9 @@ def _worker(urls: list[str], *, web: WebSpec, spec: ProbeSpec, store: ProbeStore
             text=True,
         )
         worker = _Worker(process, errors)
-        listener = threading.Thread(target=worker.listen, daemon=True)
         assert process.stdin is not None  # noqa: S101 - opened as a pipe
         try:
-            listener.start()
+            worker.listener.start()
             # One line, and then nothing ever again: when this pipe ends, so does the worker.
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(job) + "\n")
@@ -138,6 +145,6 @@ def _worker(urls: list[str], *, web: WebSpec, spec: ProbeSpec, store: ProbeStore
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            listener.join()
+            worker.listener.join()
             if process.stdout is not None:
                 process.stdout.close()

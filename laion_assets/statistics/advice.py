@@ -112,6 +112,8 @@ def _high(found: Statistics, document: dict[str, Any]) -> list[Statement]:
 
 def _filters(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     """Watermarks, unsafe images, captions, similarity: advised where the requirement is not met, else optional."""
+    if not next(choice for choice in found.yields if choice.id == "required").share.count:
+        return []  # nothing is left to drop anything from
     missed = {line.id for line in found.criteria if line.verdict != "met"}
     kept = {choice.id for choice in found.yields}
     lines = []

@@ -56,7 +56,7 @@ def statistics_assets(
         group_name=group,
         kinds={"polars", "matplotlib", "html"},
         owners=OWNERS,
-        code_version="3",
+        code_version="4",
         pool="metadata",
     )
     @outlasting_outages

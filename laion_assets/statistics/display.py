@@ -21,17 +21,19 @@ def resolve(document: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 (wha
         if isinstance(here, Mapping):
             here = here[segment]
         elif isinstance(here, Sequence) and not isinstance(here, str):
-            named = [
-                entry
-                for entry in here
-                if isinstance(entry, Mapping) and any(str(entry.get(key)) == segment for key in _KEYS)
-            ]
+            named = [entry for entry in here if isinstance(entry, Mapping) and _is_called(entry, segment)]
             if not named and not segment.isdecimal():
                 raise KeyError(f"{path}: no entry {segment!r}")
             here = named[0] if named else here[int(segment)]
         else:
             raise KeyError(f"{path}: nothing below {segment!r}")
     return here
+
+
+def _is_called(entry: Mapping[str, Any], segment: str) -> bool:
+    """Whether a segment names an entry. Digits never are a text's name: a stranger's would pass for a position."""
+    names = [entry.get(key) for key in _KEYS]
+    return any(str(name) == segment for name in names if not (isinstance(name, str) and segment.isdecimal()))
 
 
 def number_of(value: Any) -> float | None:  # noqa: ANN401

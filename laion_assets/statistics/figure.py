@@ -50,7 +50,7 @@ def analysis_png(data: Pictured) -> bytes:
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), dpi=DPI, facecolor=LIGHT.paper)
     _heading(figure, data)
     rows = figure.add_gridspec(
-        4, 1, left=0.06, right=0.98, top=0.905, bottom=0.05, hspace=0.36, height_ratios=(1, 1, 2.15, 1.15)
+        4, 1, left=0.06, right=0.98, top=0.905, bottom=0.056, hspace=0.36, height_ratios=(1, 1, 2.15, 1.15)
     )
     sizes = rows[0].subgridspec(1, 3, wspace=0.17)
     classes = rows[1].subgridspec(1, 2, wspace=0.115, width_ratios=(2.08, 1))

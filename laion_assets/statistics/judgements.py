@@ -4,6 +4,7 @@ Each judgement has thresholds of its own, looks at the interval and not at its m
 have nothing to say. The thresholds are named here because they are opinions.
 """
 
+import math
 from functools import partial
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from laion_assets.statistics.declared import NO_NAME
 from laion_assets.statistics.document import Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.statements import say
+from laion_assets.web.outcome import Fault
 
 UNTOLD_LANGUAGES = (NO_NAME, "nolang")
 """What stands where the language of a caption is not known."""
@@ -20,6 +22,7 @@ Judged = tuple[Side, Statement]
 
 MANY_REACHABLE = 0.8
 FEW_REACHABLE = 0.5
+MOSTLY_DEAD = 0.5
 HARDLY_ANY_SMALL = 0.01
 MUCH_HIGH_RESOLUTION = 0.1
 ONE_SHAPE = 0.6
@@ -36,6 +39,7 @@ PRECISE_HALF_WIDTH = 0.01
 MANY_MATCHES = 0.95
 SOME_MATCHES = 0.8
 MATERIAL_GAP = 0.01
+LARGEST_GAP_OF_LIKES = 0.05
 COLUMNS_EXCHANGED = 0.5
 
 
@@ -106,7 +110,11 @@ def _links(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     places = {"share": "reach/reachable percent+ci"}
     if share.low >= MANY_REACHABLE:
         return [("strength", say(document, "links", "Most links live: {share} answer.", **places))]
-    if share.high < FEW_REACHABLE:
+    lost = 1 - (share.estimate or 0)
+    dead = sum(ended.share.estimate or 0 for ended in found.reach.outcomes if ended.fault == Fault.LINK.value)
+    if share.high < MANY_REACHABLE and dead < MOSTLY_DEAD * lost:
+        template = "Only {share} of the links gave an image, but most of the others are not dead: see how they ended."
+    elif share.high < FEW_REACHABLE:
         template = "More than half of the links are dead: only {share} still answer."
     elif share.high < MANY_REACHABLE:
         template = "Link rot is noticeable: {share} still answer."
@@ -200,13 +208,14 @@ def _nonresponse(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         "side": "requirement/minimum_high_side_px tidy",
     }
     gap = abs((reached.estimate or 0) - (missed.estimate or 0))
-    if _apart(reached, missed) and gap >= MATERIAL_GAP:
+    least, most = _difference(reached, missed)
+    if least > 0 and gap >= MATERIAL_GAP:
         template = (
             "Images that answer are not like those that do not: {reached} against {missed} declare at least {side} px. "
             "Shares among reachable images do not carry over to all rows; use the bounds."
         )
         return [("limit", say(document, "nonresponse", template, **places))]
-    if gap >= MATERIAL_GAP:
+    if gap >= MATERIAL_GAP or most > LARGEST_GAP_OF_LIKES:
         return []  # too few rows to tell a difference from chance
     template = "Rows that answer look like those that do not: {reached} and {missed} declare at least {side} px."
     return [("strength", say(document, "nonresponse", template, **places))]
@@ -218,14 +227,16 @@ def columns_are_exchanged(found: Statistics) -> bool:
     return share is not None and (share.estimate or 0) > COLUMNS_EXCHANGED
 
 
-def _apart(one: Share, other: Share) -> bool:
-    """Whether two shares differ beyond chance: the 95 % interval of the difference excludes 0 (Newcombe 1998)."""
-    if None in (one.estimate, one.low, one.high, other.estimate, other.low, other.high):
-        return False
-    a, b = (one, other) if (one.estimate or 0) >= (other.estimate or 0) else (other, one)
-    gap = (a.estimate or 0) - (b.estimate or 0)
-    reach = (((a.estimate or 0) - (a.low or 0)) ** 2 + ((b.high or 0) - (b.estimate or 0)) ** 2) ** 0.5
-    return bool(gap > reach)
+def _difference(one: Share, other: Share) -> tuple[float, float]:
+    """The 95 % interval of how far the larger of two shares is above the smaller (Newcombe 1998)."""
+    smaller, larger = sorted(
+        (share.estimate or 0.0, share.low or 0.0, 1.0 if share.high is None else share.high) for share in (one, other)
+    )
+    gap = larger[0] - smaller[0]
+    return (
+        gap - math.hypot(larger[0] - larger[1], smaller[2] - smaller[0]),
+        gap + math.hypot(larger[2] - larger[0], smaller[0] - smaller[1]),
+    )
 
 
 def _captions(found: Statistics, document: dict[str, Any]) -> list[Judged]:

@@ -149,7 +149,8 @@ def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
         dress(axes, theme, title="Outcomes")
         no_data(axes, theme, "nothing was probed")
         return
-    failed = [outcome for outcome in reach.outcomes if outcome.outcome != "ok"][:MOST_OUTCOMES]
+    all_failed = [outcome for outcome in reach.outcomes if outcome.outcome != "ok"]
+    failed = all_failed[:MOST_OUTCOMES]
     answered = reach.reachable
     dress(
         axes,
@@ -188,6 +189,8 @@ def draw_outcomes(axes: "Axes", theme: Theme, data: Pictured) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, axes.get_xlim()[1] * 1.08)
     percent_axis(axes.xaxis, most_ticks=5)
+    if rarer := len(all_failed) - len(failed):
+        axes.set_xlabel(f"not drawn: {rarer} rarer outcome{'s' if rarer > 1 else ''}")
     legend(axes, theme, loc="lower right")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from laion_assets.metadata.size_classes import bucket_labels
+from laion_assets.metadata.size_classes import DEFAULT_EDGES_PX, bucket_labels
 from laion_assets.statistics.declared import Declared
 from laion_assets.statistics.document import Class, SizeMeasure, Threshold
 from laion_assets.statistics.estimate import Distribution, Estimate, Views
@@ -71,10 +71,10 @@ def short_side_classes(evidence: Evidence) -> list[Class]:
 def historical_classes(evidence: Evidence) -> list[Class]:
     """Size classes by the historical scheme, which asks for both sides in one class."""
     labels = bucket_labels(evidence.requirement.edges_px)
-    counts = dict(evidence.declared.historical_buckets) if evidence.declared else {}
     # Profiles count by the default edges; for others, only the sample can tell.
-    known = counts if set(counts) <= set(labels) else {}
-    return _classes(evidence, labels, known, declared="historical_bucket", true="true_historical_bucket")
+    counted = evidence.declared if evidence.requirement.edges_px == DEFAULT_EDGES_PX else None
+    counts = counted.historical_buckets if counted else {}
+    return _classes(evidence, labels, counts, declared="historical_bucket", true="true_historical_bucket")
 
 
 def _classes(

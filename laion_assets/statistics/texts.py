@@ -23,7 +23,7 @@ def captions(evidence: Evidence) -> Captions:
     useless = is_blank(caption) | is_boilerplate(caption) | is_file_name(caption) | is_web_address(caption)
     lengths = evidence.rows.select(characters=characters(caption), words=words(caption))
     stripped = caption.fill_null("").str.strip_chars().str.to_lowercase()
-    repeated = (pl.len().over(stripped) > 1) & ~is_blank(caption)
+    repeated = (pl.col("url").n_unique().over(stripped) > 1) & ~is_blank(caption)
     return Captions(
         characters=sample.distribution(lengths.get_column("characters").cast(pl.Float64).to_numpy(), published),
         words=sample.distribution(lengths.get_column("words").cast(pl.Float64).to_numpy(), published),

@@ -155,7 +155,9 @@ def _attempted(evidence: Evidence, choice: Choice) -> Share:
 
 
 def _condition(evidence: Evidence, choice: Choice, document: dict[str, object]) -> Statement:
-    template = choice.template.replace("{basis}", "true" if evidence.probed else "declared")
+    by_declared = evidence.sized.any() and choice.where is not evidence.sample.everything
+    sizes = [name for name, used in (("declared", by_declared), ("true", evidence.probed)) if used]
+    template = choice.template.replace("{basis}", " and ".join(sizes) or "declared")
     return say(document, choice.id, template, **choice.values)
 
 

@@ -107,7 +107,7 @@ class Connections:
         try:
             return await self._get(journey, target, wanted_range)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError):
+            if isinstance(error, aiohttp.ClientConnectorError) or journey.on_new_connection:
                 raise
             # A kept connection may have been closed just as it was used again (RFC 9112, 9.3.1).
             return await self._get(journey, target, wanted_range)
@@ -116,6 +116,7 @@ class Connections:
         journey.wait_for("a connection", self._loop.time() + self._connect_s)
         proxy = self._proxy_for(target) if self._proxies else None
         journey.to_proxy = proxy is not None
+        journey.on_new_connection = False
         origin = self._origin(target.origin, proxy)
         try:
             connection = await self._connector.connect(origin, traces=[], timeout=self._timeout)
@@ -187,8 +188,10 @@ class Connections:
         if journey is None or not journey.to_proxy:
             self._guard.check(str(endpoint[0]), int(endpoint[1]), BLOCKED_PORTS)
         made = socket.socket(family, kind, protocol)
-        if journey is not None and _is_prefix(journey):
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
+        if journey is not None:
+            journey.on_new_connection = True
+            if _is_prefix(journey):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PREFIX_WINDOW_BYTES)
         return made
 
     def _proxy_for(self, target: Target) -> URL | None:

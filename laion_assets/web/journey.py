@@ -24,6 +24,7 @@ class Journey:
         "failure",
         "finish",
         "for_robots",
+        "on_new_connection",
         "ranges",
         "redirects",
         "request",
@@ -57,6 +58,8 @@ class Journey:
         """When what it is waiting for must have come."""
         self.wide = False
         """More than the first bytes is wanted, so the connection may bring much at once."""
+        self.on_new_connection = False
+        """The connection it uses was made for it."""
         self.to_proxy = False
         """The connection it makes leads to the proxy of the user's environment, not to its target."""
         self.waits_for = ""

@@ -12,6 +12,8 @@ MAX_ROBOTS_BYTES = 512_000
 
 # Directives that have a value behind a colon, so that what stands before the colon is no robot's name.
 _VALUED = frozenset(("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"))
+# No robot's name either is the rest of a value, such as the date in "unavailable_after: Wed, 25 Jun 2030 15:00:00 GMT".
+_ROBOT = re.compile(r"\*|[a-z_][a-z0-9_./-]*")
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
@@ -32,7 +34,7 @@ def opt_out(headers: Iterable[str], *, words: tuple[str, ...], agent: str) -> st
             head, colon, tail = directive.partition(":")
             head = head.strip()
             if colon and head not in words:
-                if head in _VALUED:
+                if head in _VALUED or not _ROBOT.fullmatch(head):
                     continue
                 addressee, directive = head, tail.strip()
             elif colon:

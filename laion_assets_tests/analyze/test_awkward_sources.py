@@ -145,6 +145,18 @@ HOPELESS: dict[str, tuple[str, bytes, tuple[str, ...], str]] = {
     ),
     "no_header": ("rows.tsv", lines(f"{URL}\thello"), (), "or url=#1 if it is the first column"),
     "semicolons": ("rows.csv", lines("url;caption", f"{URL};x"), (), "Its first line has ; in place of commas"),
+    "tabs_in_csv": (
+        "rows.csv",
+        lines("url\tcaption", f"{URL}\tx, y"),
+        (),
+        "Its first line has tabs in place of commas: name it .tsv.",
+    ),
+    "commas_in_tsv": (
+        "rows.tsv",
+        lines("url,caption", f"{URL},x"),
+        (),
+        "Its first line has commas in place of tabs: name it .csv.",
+    ),
     "unknown_ending": ("rows.xlsx", b"PK", (), "rows.xlsx: a file with this ending is not read. Name it .parquet"),
     "latin_1": ("rows.csv", lines("url,caption") + b"https://a.example/b.jpg,caf\xe9\n", (), "Save it as UTF-8."),
     "not_json": ("rows.jsonl", b"{\n", (), "line 1 is not JSON"),

@@ -55,7 +55,7 @@ class World:
             group="laion_hr_analysis",
         )
         return dg.materialize(
-            [*assets, *probe_checks("laion_hr", minimum_side_px=1024), downstream],
+            [*assets, *probe_checks("laion_hr", minimum_side_px=1024, edges_px=(1024, 2048, 4096)), downstream],
             instance=self.instance,
             resources={
                 "lake": LakeResource(base_uri=self.lake.base_uri),

@@ -1,10 +1,13 @@
 """Great Expectations finds what a probe row must never be."""
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
@@ -76,19 +79,37 @@ def test_a_failure_without_a_reason_and_a_row_twice_are_found() -> None:
     assert broken(OK, OK)["row_name: be unique"].unexpected == 2
 
 
-def test_the_check_shows_a_few_of_the_very_rows_that_broke_an_expectation(lake: Lake) -> None:
-    twins = [{**OK, "row": 7, "url": f"http://host.example/<b>\n{n}.jpg"} for n in range(6)]
-    rows = [OK, *twins, {**GONE, "error": None}, {**GONE, "row": 2}]
-    frame = pl.DataFrame(rows, schema={**SAMPLE_SCHEMA, **PROBE_SCHEMA}).with_columns(weight=pl.lit(1.0))
+def checked(
+    lake: Lake, frame: pl.DataFrame, name: str, *, edges_px: Sequence[int] = (1024, 2048, 4096)
+) -> AssetCheckEvaluation:
+    """What a check says of probes."""
     for asset in ("dimension_probes", "dimension_sample"):
         lake.write_parquet(lake.uri(["toy", asset], f"{asset}.parquet"), frame)
-    key = dg.AssetCheckKey(dg.AssetKey(["toy", "dimension_probes"]), "probe_contract")
+    key = dg.AssetCheckKey(dg.AssetKey(["toy", "dimension_probes"]), name)
     result = dg.materialize(
-        probe_checks("toy", minimum_side_px=1024),
+        probe_checks("toy", minimum_side_px=edges_px[0], edges_px=edges_px),
         resources={"lake": LakeResource(base_uri=lake.base_uri)},
         selection=dg.AssetSelection.checks(key),
     )
     [check] = result.get_asset_check_evaluations()
+    return check
+
+
+@pytest.mark.parametrize(("edges_px", "straddlers"), [((512, 1024, 2048), 1), ((512, 2048), 0)])
+def test_what_straddles_buckets_is_told_by_the_report_s_own_edges(
+    lake: Lake, edges_px: tuple[int, ...], straddlers: int
+) -> None:
+    row = {**OK, "declared_width": 800, "declared_height": 1200, "true_width": 800, "true_height": 1200}
+    frame = pl.DataFrame([row], schema={**SAMPLE_SCHEMA, **PROBE_SCHEMA}).with_columns(weight=pl.lit(1.0))
+    kinds = checked(lake, frame, "below_1024_anomaly", edges_px=edges_px).metadata["kinds"].value.records  # type: ignore[union-attr]
+    assert {record.data["kind"]: record.data["rows"] for record in kinds}["straddles_buckets"] == straddlers
+
+
+def test_the_check_shows_a_few_of_the_very_rows_that_broke_an_expectation(lake: Lake) -> None:
+    twins = [{**OK, "row": 7, "url": f"http://host.example/<b>\n{n}.jpg"} for n in range(6)]
+    rows = [OK, *twins, {**GONE, "error": None}, {**GONE, "row": 2}]
+    frame = pl.DataFrame(rows, schema={**SAMPLE_SCHEMA, **PROBE_SCHEMA}).with_columns(weight=pl.lit(1.0))
+    check = checked(lake, frame, "probe_contract")
     assert not check.passed
     assert str(check.description).endswith("report it with the rows under examples.")
     shown = [record.data for record in check.metadata["examples"].value.records]  # type: ignore[union-attr]

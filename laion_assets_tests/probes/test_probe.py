@@ -26,7 +26,7 @@ from laion_assets.probes.reading import Reading
 from laion_assets.probes.schema import PROBE_SCHEMA
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import STORE_SCHEMA, ProbeStore
-from laion_assets.probes.workers import WorkerError, deal
+from laion_assets.probes.workers import WorkerError, _Worker, deal
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 from laion_assets.web.spec import WebSpec
@@ -315,7 +315,17 @@ def test_a_run_killed_with_sigkill_loses_at_most_a_few_seconds(
     assert run.frame["outcome"].unique().to_list() == ["ok"]
 
 
-def test_several_processes_find_the_same_as_one(truth: pl.DataFrame, web: WebSpec, lake: Lake) -> None:
+def test_several_processes_find_the_same_as_one_however_late_they_are_heard(
+    truth: pl.DataFrame, web: WebSpec, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen = _Worker.listen
+
+    def late(worker: _Worker) -> None:
+        worker.process.wait()
+        time.sleep(0.2)
+        listen(worker)
+
+    monkeypatch.setattr(_Worker, "listen", late)
     rows = (
         truth.filter(pl.col("fault").is_in(["none", "not_found", "html_page"])).select("part", "row", "url").head(900)
     )

@@ -382,7 +382,7 @@ class Recomputation:
         self.share("captions/file_name", [text.endswith(".jpg") and " " not in text for text in captions])
         self.share("captions/web_address", [text.startswith("http") and " " not in text for text in captions])
         self.share("captions/useless", [useless(text) for text in captions])
-        often = Counter(text.lower() for text in captions)
+        often = Counter(text for text, _ in {((row["caption"] or "").lower(), row["url"]) for row in self.sample})
         self.share("captions/repeated", [bool(text) and often[text.lower()] > 1 for text in captions])
         cutoffs = (("similarity", None), ("punsafe", "unsafe_cutoff"), ("pwatermark", "watermark_cutoff"))
         for name, key in cutoffs:

@@ -2,6 +2,10 @@ import polars as pl
 import pytest
 
 from laion_assets.statistics.captions import characters, is_blank, is_boilerplate, is_file_name, is_web_address, words
+from laion_assets.statistics.evidence import Evidence
+from laion_assets.statistics.spec import RequirementSpec
+from laion_assets.statistics.texts import captions
+from laion_assets_tests.statistics.populations import draw, population
 
 TEXT = pl.col("caption")
 
@@ -63,3 +67,12 @@ def test_a_million_characters_are_no_trouble() -> None:
     text = "-" * 1_000_000
     assert says(characters(TEXT), text) == 1_000_000
     assert not says(is_boilerplate(TEXT), text)
+
+
+def test_a_caption_is_repeated_beside_another_url_not_beside_its_own() -> None:
+    rows = population(5).with_columns(
+        url=pl.Series([f"https://a.example/{name}.jpg" for name in "aabcd"]),
+        caption=pl.Series(["a red house", "a red house", "a blue door", "A blue door ", "a cat"]),
+    )
+    evidence = Evidence.of(draw(rows, 5), declared=None, requirement=RequirementSpec(), minimum_side_px=1024)
+    assert captions(evidence).repeated.count == 2

@@ -372,6 +372,8 @@ RECOMMENDED: list[tuple[str, dict[str, object], str]] = [
     ("high", {"requirement": many_wanted(2_000)}, "would not give the images wanted"),
     ("high", {"after": tiny_true}, "the sample holds no such image"),
     ("safe", {}, "costs little"),
+    ("safe", {"after": dead}, ""),
+    ("similarity", {"after": dead}, ""),
     ("safe", {"before": column("punsafe", 0.9)}, "Drop likely unsafe images."),
     ("no_watermark", {}, "Dropping likely watermarks costs little."),
     ("no_watermark", {"before": half_unscored}, "Dropping likely watermarks is optional."),
@@ -415,6 +417,22 @@ def busy(rows: pl.DataFrame) -> pl.DataFrame:
 
 def gone(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(outcome=pl.when(pl.col("outcome") == "ok").then("outcome").otherwise(pl.lit("not_found")))
+
+
+def test_links_that_failed_for_another_reason_are_not_called_dead() -> None:
+    for reachable, rotten in ((0.3, "More than half of the links are dead"), (0.7, "Link rot is noticeable")):
+        assert rotten in sentence(found(after=gone, reachable=reachable).conclusions.limits, "links")
+        text = sentence(found(after=busy, reachable=reachable).conclusions.limits, "links")
+        assert "gave an image, but most of the others are not dead" in text
+
+
+def test_a_condition_names_the_sizes_it_looks_at() -> None:
+    def conditions(measured: Statistics) -> list[str]:
+        return [choice.condition.text for choice in measured.yields if choice.id in ("required", "high")]
+
+    assert conditions(found()) == ["true short side ≥ 1024 px", "declared and true short side ≥ 2048 px"]
+    assert conditions(found(probed=False)) == ["declared short side ≥ 1024 px", "declared short side ≥ 2048 px"]
+    assert conditions(found(after=without_sizes)) == ["true short side ≥ 1024 px", "true short side ≥ 2048 px"]
 
 
 STRATEGY: list[tuple[str, dict[str, object], str]] = [
@@ -536,6 +554,27 @@ def test_a_minimum_that_nobody_promised_is_not_broken() -> None:
 def test_rows_without_declared_sizes_are_not_said_to_declare_any() -> None:
     text = sentence(found(after=half_sized).conclusions.strengths, "promise")
     assert "Every one of the 1,500 valid rows with declared sizes declares" in text
+
+
+def test_a_few_rows_that_did_not_answer_are_not_said_to_be_like_the_others() -> None:
+    """Of six rows with no large one among them, one in four may be large elsewhere."""
+    few = found(after=no_large, reachable=0.995)
+    assert few.reach is not None
+    missed = few.reach.declared_high_among_unreached
+    assert (missed.n, missed.estimate) == (6, 0)
+    assert sentence([*few.conclusions.strengths, *few.conclusions.limits], "nonresponse") == ""
+
+
+def straddling(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.lit(side, pl.Int32).alias(name) for name, side in zip(SIZES, (1600, 2500), strict=True))
+
+
+def test_profiles_say_nothing_of_the_historical_classes_of_other_edges() -> None:
+    """By two edges, either side beyond the second puts a row into the largest class."""
+    smallest = found(straddling, requirement=RequirementSpec(edges_px=(1024, 2048))).historical_buckets[0].views
+    assert smallest.declared_all is None
+    assert smallest.declared_sample is not None
+    assert smallest.declared_sample.count == 0
 
 
 def test_classes_begin_at_the_minimum_that_is_asked_for() -> None:

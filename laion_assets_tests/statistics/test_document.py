@@ -164,5 +164,12 @@ def test_a_path_to_nothing_is_an_error() -> None:
     assert resolve({"a": [{"name": "b", "v": 1}]}, "a/0/v") == 1
 
 
+def test_a_stranger_s_name_that_is_a_number_is_no_position() -> None:
+    languages = {"languages": [{"name": "1", "v": 7}, {"name": "0", "v": 8}]}
+    assert [resolve(languages, f"languages/{place}/v") for place in (0, 1)] == [7, 8]
+    levels = {"thresholds": [{"minimum_side_px": 2, "v": 7}, {"minimum_side_px": 1, "v": 8}]}
+    assert resolve(levels, "thresholds/1/v") == 8
+
+
 if __name__ == "__main__":
     SCHEMA.write_text(json.dumps(Statistics.model_json_schema(), indent=1, sort_keys=True) + "\n")

@@ -21,6 +21,7 @@ from laion_assets.statistics.panels_truth import draw_anomaly, draw_outcomes
 from laion_assets.statistics.pictured import Pictured, bin_edges, pictured
 from laion_assets.statistics.spec import RequirementSpec
 from laion_assets.statistics.theme import DARK, LIGHT
+from laion_assets.web.outcome import Outcome
 from laion_assets_tests.statistics.populations import draw, population, probe, profiles
 
 
@@ -120,6 +121,15 @@ def test_outcomes_are_drawn_most_frequent_first() -> None:
     labels = [label.get_text() for label in found.get_yticklabels()]
     assert labels[0] == "not found"
     assert "ok" not in labels
+
+
+def test_outcomes_that_are_too_many_to_draw_are_counted() -> None:
+    words = pl.Series([outcome.value for outcome in Outcome])
+    rows = probe(population(270), reachable=0).with_columns(outcome=words.gather(pl.int_range(270, eager=True) % 27))
+    for shown, note in ((rows, "not drawn: 14 rarer outcomes"), (rows.filter(pl.col("outcome") == "refused"), "")):
+        found = axes()
+        draw_outcomes(found, LIGHT, data_of(shown, shown.height))
+        assert found.get_xlabel() == note
 
 
 def test_the_picture_is_as_wide_as_a_page() -> None:

@@ -337,6 +337,18 @@ def test_only_what_asking_again_can_change_is_asked_again(run: Run[Answer], stat
     assert run(main()).requests == requests
 
 
+def test_a_new_connection_that_ends_without_an_answer_is_one_try(run: Run[tuple[Answer, int]]) -> None:
+    async def handler(_: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def main() -> tuple[Answer, int]:
+        async with serve(handler) as site, GuardedClient(changed(attempts=3)) as client:
+            return await client.fetch(site.url()), len(site.seen)
+
+    answer, seen = run(main())
+    assert (answer.outcome, answer.requests, seen) == (Outcome.CONNECTION_LOST, 3, 3)
+
+
 def test_a_url_that_works_on_the_second_try_is_ok(run: Run[Answer]) -> None:
     site: Site
 
