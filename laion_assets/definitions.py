@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -66,7 +67,9 @@ def _defs(*, with_component_docs: bool) -> dg.Definitions:
         dg.Definitions(
             assets=[
                 comparison.map_asset_specs(
-                    lambda spec: spec.replace_attributes(automation_condition=follows_any_dataset(figures))
+                    lambda spec: spec.merge_attributes(metadata=_written_at(dataset_comparison)).replace_attributes(
+                        automation_condition=follows_any_dataset(figures)
+                    )
                 )
             ],
             jobs=[comparison_job()],
@@ -90,3 +93,13 @@ def _defs(*, with_component_docs: bool) -> dg.Definitions:
             component_tree=None if with_component_docs else tree,
         ),
     )
+
+
+def _written_at(made_by: Callable[..., dg.AssetsDefinition]) -> Mapping[str, dg.CodeReferencesMetadataValue]:
+    """Where the UI leads from an asset; of what defs.yaml describes Dagster notes it by itself."""
+    code = made_by.__code__
+    return {
+        "dagster/code_references": dg.CodeReferencesMetadataValue(
+            code_references=[dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno)]
+        )
+    }

@@ -72,10 +72,13 @@ class Home:
         """Prepare the home and point this process, and what it starts, at it.
 
         Args:
-            extra: more variables, such as those of a sandbox; nothing secret, since they are written down too.
+            extra: more variables, such as those of a sandbox; no token, since they are written down too.
         """
         self.prepare()
         variables = {**self.environment(), **(extra or {})}
         os.environ.update(variables)
         lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        # The address of a source may hold a signature.
+        self.environment_file.touch(mode=0o600)
+        self.environment_file.chmod(0o600)
         self.environment_file.write_text("".join(lines))

@@ -1,7 +1,10 @@
 """The code location as a whole: what the UI says of every asset."""
 
+from pathlib import Path
+
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+from dagster._core.definitions.metadata.source_code import CodeReferencesMetadataSet, LocalFileCodeReference
 from dagster.components.core.load_defs import PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY
 
 from laion_assets.definitions import defs
@@ -16,6 +19,17 @@ def test_every_asset_says_whose_it_is_what_it_is_and_where_it_belongs() -> None:
         assert node.kinds, node.key
         assert node.group_name not in {None, "default"}, node.key
         assert node.description, node.key
+
+
+def test_every_asset_leads_to_where_it_is_written() -> None:
+    for node in defs().resolve_asset_graph().asset_nodes:
+        references = CodeReferencesMetadataSet.extract(node.metadata).code_references
+        assert references is not None, node.key
+        [written] = references.code_references
+        assert isinstance(written, LocalFileCodeReference)
+        where = "comparison/assets.py" if node.key.path == ["dataset_comparison"] else "laion_hr/defs.yaml"
+        assert written.file_path.endswith(where)
+        assert Path(written.file_path).exists()
 
 
 def test_assets_are_found_by_their_dataset_layer_subset_partitions_and_pool() -> None:

@@ -152,7 +152,9 @@ def test_links_to_the_ui_lead_to_its_port_unless_they_are_told_otherwise(
     port = free_port()
     CliRunner().invoke(main, ["dev", "--source", "/nowhere/*.parquet", "--home", str(tmp_path), "--port", str(port)])
     assert ui_url() == (told or f"http://127.0.0.1:{port}")
-    assert UI_VARIABLE not in Home(tmp_path).environment_file.read_text(), "the next UI may be on another port"
+    written = Home(tmp_path).environment_file
+    assert UI_VARIABLE not in written.read_text(), "the next UI may be on another port"
+    assert written.stat().st_mode & 0o077 == 0, "a source's address may hold a signature"
 
 
 def test_nobody_from_elsewhere_reaches_the_ui_or_the_pages(ui: Dev) -> None:

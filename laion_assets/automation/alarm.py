@@ -4,6 +4,7 @@ A sink is anything with ``tell``. Which one is used is a resource of the code lo
 mail or a pager puts its own in place of ours.
 """
 
+import functools
 import http.client
 import json
 import logging
@@ -18,6 +19,7 @@ import dagster as dg
 from pydantic import Field
 
 from laion_assets import __version__
+from laion_assets.automation.deadline import DeadlineError, before_deadline
 from laion_assets.automation.failure import Failure, first_failure
 
 WEBHOOK_VARIABLE = "LAION_ASSETS_ALARM_WEBHOOK"
@@ -59,10 +61,18 @@ class WebhookSink:
     attempts: int = 3
     pause_s: float = 1.0
     timeout_s: float = 5.0
+    deadline_s: float = 8.0
+    """For everything together: Dagster tells of five failed runs in a tick, and begins it again after a minute."""
 
     def tell(self, failure: Failure) -> None:
         """Post, and post again when that fails: a tick comes back to a failed run only once."""
         body = json.dumps({"text": _without_markup(str(failure)), **asdict(failure)}).encode()
+        try:
+            before_deadline(functools.partial(self._insist, body), deadline_s=self.deadline_s)
+        except DeadlineError as error:
+            raise _not_taken(str(error)) from None
+
+    def _insist(self, body: bytes) -> None:
         finding = ""
         for attempt in range(self.attempts):
             if attempt:
@@ -79,9 +89,7 @@ class WebhookSink:
                 finding = type(error).__name__
             else:
                 return
-        raise AlarmError(
-            f"the webhook of {WEBHOOK_VARIABLE} did not take the message ({finding}). Check the variable and the host."
-        )
+        raise _not_taken(finding)
 
     def _post(self, body: bytes) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -143,6 +151,12 @@ def failure_sensor() -> dg.SensorDefinition:
         alarm.tell(failure, context.log)
 
     return failure_alarm
+
+
+def _not_taken(finding: str) -> AlarmError:
+    return AlarmError(
+        f"the webhook of {WEBHOOK_VARIABLE} did not take the message ({finding}). Check the variable and the host."
+    )
 
 
 def _without_markup(text: str) -> str:

@@ -4,8 +4,7 @@ A sensor's tick has a minute before the daemon gives it up as failed, and while 
 comes. What a fetch may do for minutes, ask again and again, a tick must not. Knows nothing of Dagster.
 """
 
-import threading
-
+from laion_assets.automation.deadline import DeadlineError, before_deadline
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.patience import Patience
 from laion_assets.sources.published import Listing, SourceError
@@ -29,25 +28,11 @@ def list_soon(source: SourceSpec, *, deadline_s: float = DEADLINE_S, patience: P
     Raises:
         SourceError: The source cannot be listed, or not in time.
     """
-    answers: list[Listing | BaseException] = []
-
-    def ask() -> None:
-        try:
-            answers.append(open_source(source, patience=patience).list_parts())
-        except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits)
-            answers.append(error)
-
-    # Only a thread can be left behind: a server that drips a byte now and then outlasts every timeout of a client.
-    asking = threading.Thread(target=ask, name="list-source", daemon=True)
-    asking.start()
-    asking.join(deadline_s)
-    if not answers:
+    try:
+        return before_deadline(open_source(source, patience=patience).list_parts, deadline_s=deadline_s)
+    except DeadlineError:
         raise SourceError(
             f"{source.uri.partition('?')[0]}: no listing within {deadline_s:g} s. The source is slow or away; it is "
             "asked again at the next tick.",
             retryable=True,
-        )
-    answer = answers[0]
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+        ) from None

@@ -108,11 +108,15 @@ class Toy:
             executor=dg.in_process_executor,
         )
 
-    def run(self, job: str, part: str | None = None) -> dg.ExecuteInProcessResult:
-        """Run a job of the toy in this process."""
+    def run(self, job: str, part: str | None = None, *, but: dg.AssetKey | None = None) -> dg.ExecuteInProcessResult:
+        """Run a job of the toy in this process, without one of its assets if that is said."""
         found = self.definitions.resolve_job_def(job)
         return found.execute_in_process(
-            instance=self.instance, partition_key=part, run_config=dict(QUIET), raise_on_error=False
+            instance=self.instance,
+            partition_key=part,
+            run_config=dict(QUIET),
+            raise_on_error=False,
+            asset_selection=[one for one in found.asset_layer.executable_asset_keys if one != but] if but else None,
         )
 
     def request(self, job: str, part: str) -> str:

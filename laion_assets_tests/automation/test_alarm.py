@@ -6,6 +6,8 @@ import threading
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_status_sensor_definition import _get_run_status_sensor_process_limit
+from dagster._grpc.utils import default_sensor_grpc_timeout
 
 from laion_assets.automation.alarm import (
     UI_VARIABLE,
@@ -113,6 +115,18 @@ def test_what_is_no_http_at_all_is_named_and_the_address_is_not() -> None:
             WebhookSink(url, attempts=1).tell(FAILURE)
         answering.join()
     assert SECRET_PATH not in str(caught.value)
+
+
+def test_a_webhook_that_never_answers_is_given_up_at_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET_PATH}"
+        with pytest.raises(AlarmError, match=r"not done within 0\.05 s") as caught:
+            WebhookSink(url, attempts=1, timeout_s=0.3, deadline_s=0.05).tell(FAILURE)
+    assert SECRET_PATH not in str(caught.value)
+
+
+def test_all_that_one_tick_tells_is_told_before_the_daemon_gives_the_tick_up() -> None:
+    assert _get_run_status_sensor_process_limit() * WebhookSink("").deadline_s < default_sensor_grpc_timeout()
 
 
 @pytest.mark.parametrize(

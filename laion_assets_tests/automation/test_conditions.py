@@ -6,17 +6,20 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
+from laion_assets.automation.conditions import follows_any_dataset
 from laion_assets.definitions import defs
 from laion_assets_tests.automation.conftest import Toy, key
 
+EVERYTHING = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
 ANALYSIS = {key("dimension_sample"), key("dimension_probes"), key("resolution_statistics")}
 
 
 class Daemon:
-    """Evaluates all conditions of the toy, tick by tick."""
+    """Evaluates conditions of the toy, tick by tick: all of them, unless it is told which there are."""
 
-    def __init__(self, toy: Toy) -> None:
+    def __init__(self, toy: Toy, *, there: dg.AssetSelection = EVERYTHING) -> None:
         self._toy = toy
+        self.there = there
         self._cursor: AssetDaemonCursor | None = None
         self.when_switched_on = self.tick()
 
@@ -29,7 +32,7 @@ class Daemon:
             found = dg.evaluate_automation_conditions(
                 self._toy.definitions,
                 instance=instance,
-                asset_selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
+                asset_selection=self.there,
                 cursor=self._cursor,
             )
         self._cursor = found.cursor
@@ -81,6 +84,18 @@ def test_switching_the_sensor_on_makes_nothing_that_is_there_already(toy: Toy) -
     assert Daemon(toy).when_switched_on == {}
     toy.run("toy_small_shards", "p0")
     assert Daemon(toy).when_switched_on == {key("small", "index"): {None}}
+
+
+def test_a_subset_that_is_new_is_made_of_the_parts_that_are_in_and_once(toy: Toy) -> None:
+    subset = dg.AssetSelection.assets(key("small", "rows"), key("small", "plan"), key("small", "index"))
+    for part in ("p0", "p1"):
+        toy.run("toy_parts", part, but=key("small", "rows"))
+    toy.run("toy_analysis", but=key("small", "plan"))
+    daemon = Daemon(toy, there=EVERYTHING - subset)
+    assert daemon.when_switched_on.keys() <= {dg.AssetCheckKey(key("metadata_profile"), "part_drift")}
+    daemon.there = EVERYTHING
+    assert daemon.tick() == {key("small", "rows"): {"p0", "p1"}}
+    assert daemon.tick() == {}
 
 
 def test_parts_that_are_on_their_way_when_the_sensor_is_switched_on_are_waited_for(toy: Toy) -> None:
@@ -206,6 +221,25 @@ def test_the_index_is_made_anew_when_requested_shards_are_in(toy: Toy, daemon: D
     toy.run("toy_small_shards", "p1")
     assert key("small", "index") in daemon.tick()
     assert daemon.tick() == {}
+
+
+def test_the_comparison_follows_one_dataset_and_waits_for_no_other(instance: dg.DagsterInstance) -> None:
+    figures = [dg.AssetKey([dataset, "resolution_statistics"]) for dataset in ("one", "other")]
+    comparison = dg.AssetSpec("comparison", deps=figures, automation_condition=follows_any_dataset(figures))
+
+    @dg.multi_asset(specs=[comparison])
+    def compared() -> None: ...
+
+    both = dg.Definitions([*(dg.AssetSpec(one) for one in figures), compared])
+    cursor: AssetDaemonCursor | None = None
+    seen = []
+    for made in (None, figures[0], None, figures[0], None, figures[1]):
+        if made is not None:
+            instance.report_runless_asset_event(dg.AssetMaterialization(made))
+        tick = dg.evaluate_automation_conditions(both, instance, asset_selection=EVERYTHING, cursor=cursor)
+        seen.append(tick.total_requested)
+        cursor = tick.cursor
+    assert seen == [0, 1, 0, 1, 0, 1]
 
 
 def test_every_asset_of_the_code_location_has_a_named_condition_or_is_left_to_people() -> None:
