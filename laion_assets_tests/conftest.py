@@ -57,7 +57,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByRoom:
 def pytest_collection_finish() -> None:
     """Half a million objects of imported modules are there to stay: to look through them again and again takes long."""
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 50, 50)
     gc.enable()
 
 
