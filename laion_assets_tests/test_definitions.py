@@ -7,7 +7,7 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 from dagster._core.definitions.metadata.source_code import CodeReferencesMetadataSet, LocalFileCodeReference
 from dagster.components.core.load_defs import PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY
 
-from laion_assets.definitions import defs
+from laion_assets.definitions import _defs_of_run, defs
 from laion_assets.registration import datasets
 
 
@@ -59,9 +59,11 @@ def test_a_run_makes_them_once_and_a_code_server_describes_component_types_too()
     def described(found: dg.Definitions) -> bool:
         return PLUGIN_COMPONENT_TYPES_JSON_METADATA_KEY in (found.metadata or {})
 
+    _defs_of_run.cache_clear()
     with DefinitionsLoadContext.scoped(DefinitionsLoadContext(load_type=DefinitionsLoadType.RECONSTRUCTION)):
         of_run = defs()
         assert defs() is of_run
+    _defs_of_run.cache_clear()  # another test may point this process elsewhere
     assert not described(of_run)
     with DefinitionsLoadContext.scoped(DefinitionsLoadContext(load_type=DefinitionsLoadType.INITIALIZATION)):
         assert described(defs())
