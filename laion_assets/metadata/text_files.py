@@ -78,21 +78,24 @@ def _positions(columns: ColumnsSpec) -> int:
 
 
 def _lines(path: Path) -> pl.LazyFrame:
-    lines = pl.scan_lines(path, name="line")
+    """Lines with something in them, and how many lines of any kind are before each."""
+    lines = pl.scan_lines(path, name="line").with_row_index("before")
     return lines.with_columns(pl.col("line").str.strip_suffix("\r")).filter(pl.col("line") != "")
 
 
-def _first_line(path: Path, where: str) -> str:
-    first = _lines(path).head(1).collect()
-    if first.height == 0:
+def _first_line(path: Path, where: str) -> tuple[int, str]:
+    """How many empty lines a file begins with, and the one behind them."""
+    found = _lines(path).head(1).collect()
+    if found.height == 0:
         raise DamagedPartError(f"{where}: the file has no line with text in it. Fetch the part again.")
-    line = str(first.item()).removeprefix(_BOM)
+    empty, first = found.row(0)
+    line = str(first).removeprefix(_BOM)
     if re.match(r"\s*<(!doctype|html|\?xml)", line, re.IGNORECASE):
         raise DamagedPartError(
             f"{where}: an HTML page came in place of the file, probably a login or error page. "
             "Check token and terms of the source, then fetch the part again."
         )
-    return line
+    return empty, line
 
 
 def _with_overflow(names: list[str]) -> list[str]:
@@ -105,7 +108,8 @@ def _with_overflow(names: list[str]) -> list[str]:
 
 
 def _tab_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFrame:
-    first = _first_line(path, where).split("\t")
+    _, line = _first_line(path, where)
+    first = line.split("\t")
     headerless = _positions(columns) > 0
     width = max(len(first), _positions(columns))
     names = _with_overflow([f"#{n + 1}" for n in range(width)] if headerless else first)
@@ -115,14 +119,15 @@ def _tab_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFrame
 
 
 def _comma_separated(path: Path, where: str, columns: ColumnsSpec) -> pl.LazyFrame:
-    first = next(csv.reader([_first_line(path, where)]))
+    empty, line = _first_line(path, where)
+    first = next(csv.reader([line]))
     headerless = _positions(columns) > 0
     width = max(len(first), _positions(columns))
     names = _with_overflow([f"#{n + 1}" for n in range(width)] if headerless else first)
     return pl.scan_csv(
         path,
         has_header=False,
-        skip_rows=0 if headerless else 1,
+        skip_rows=0 if headerless else empty + 1,
         schema=dict.fromkeys(names, pl.String()),
         missing_columns="insert",
         truncate_ragged_lines=True,

@@ -1,6 +1,7 @@
 """Parts on this machine's disks or in a bucket: a folder, a file, or a glob over either."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from laion_assets.sources.spec import SourceSpec
 from laion_assets.sources.transfer import Stream, download
 
 _READ_BYTES = 1 << 20
+# Nothing is there, or nothing can be: a folder of that name, a name longer than names may be.
+_NO_SUCH_FILE = {errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG}
 
 
 @dataclass(frozen=True)
@@ -212,10 +215,21 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 
 def _checksum_beside(path: Path) -> str | None:
+    """The checksum that the publisher put beside a file, if any.
+
+    Raises:
+        SourceError: There is a checksum file that cannot be read: the part must not pass for one without.
+    """
     for beside, name in ((path.parent / CHECKSUM_LIST, path.name), (path.with_name(path.name + CHECKSUM_SUFFIX), None)):
-        with contextlib.suppress(OSError):
+        try:
             checksums = checksums_by_name(beside.read_text("utf-8", "replace"))
-            found = checksums.get(name) if name is not None else next(iter(checksums.values()), None)
-            if found is not None:
-                return found
+        except OSError as error:
+            if error.errno in _NO_SUCH_FILE:
+                continue
+            raise SourceError(
+                f"{beside}: the checksums cannot be read ({error.strerror}). Make it readable for you, or remove it."
+            ) from None
+        found = checksums.get(name) if name is not None else next(iter(checksums.values()), None)
+        if found is not None:
+            return found
     return None

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from laion_assets.metadata.repeats import is_repeated
 from laion_assets.metadata.row_hashes import published_or_computed
 from laion_assets.subsets.columns import EXTRA_DTYPES, with_derived
 from laion_assets.subsets.spec import (
@@ -294,7 +295,7 @@ def _is_listed(urls: pl.Series, passed: Mask, on: UrlList) -> Mask:
 
 
 def _is_first(values: pl.Series) -> Mask:
-    return (values.is_first_distinct() | values.is_null()).to_numpy()
+    return (~is_repeated(values) | values.is_null()).to_numpy()
 
 
 def _is_first_among(values: pl.Series, passed: Mask) -> Mask:

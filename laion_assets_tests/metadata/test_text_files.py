@@ -64,6 +64,16 @@ def test_line_ends_and_byte_order_marks_do_not_matter(tmp_path: Path, end: str, 
     assert outcome.quarantined.get_column("reasons").to_list() == [["height_missing"]]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv"])
+def test_the_header_may_be_below_empty_lines(tmp_path: Path, end: str, name: str) -> None:
+    separator = "," if name.endswith("csv") else "\t"
+    text = end.join(["", "", f"url{separator}text", f"http://a/1{separator}a caption", ""])
+    outcome = _pass(tmp_path, name, text.encode())
+    assert _urls_and_captions(outcome) == [(0, "http://a/1", "a caption")]
+    assert outcome.quarantined.is_empty()
+
+
 def test_csv_fields_may_hold_commas_quotes_and_line_breaks(tmp_path: Path) -> None:
     content = b'url,text\nhttp://a/1,"one, ""two""\nthree"\nhttp://a/2,plain\nhttp://a/3,x,too,many\n'
     outcome = _pass(tmp_path, "rows.csv", content)

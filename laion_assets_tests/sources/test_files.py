@@ -75,6 +75,21 @@ def test_checksums_beside_the_files_are_used(folder: Path, tmp_path: Path) -> No
         opened.fetch(broken, tmp_path / "y")
 
 
+@pytest.mark.parametrize("name", ["SHA256SUMS", "part-00000.parquet.sha256"])
+def test_checksums_that_cannot_be_read_do_not_pass_for_none(folder: Path, name: str) -> None:
+    (folder / name).symlink_to(folder / name)  # a loop: whoever asks is refused, root too
+    with pytest.raises(SourceError, match=rf"{name}: the checksums cannot be read \(Too many levels"):
+        source(folder / "part-00000.parquet").list_parts()
+
+
+def test_what_can_be_no_list_of_checksums_is_none(folder: Path) -> None:
+    (folder / "SHA256SUMS").mkdir()
+    longest = folder / f"part-{'1' * 242}.parquet"
+    longest.write_bytes(b"rows")
+    opened = source(longest)
+    assert opened.list_parts().parts[0].sha256 is None
+
+
 def test_a_changed_file_is_not_glued_to_what_was_copied_before(folder: Path, tmp_path: Path) -> None:
     path = folder / "part-00000.parquet"
     opened = source(path)
