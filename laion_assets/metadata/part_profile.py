@@ -109,8 +109,7 @@ def _exact_spread(values: pl.Series) -> _Spread | None:
     if n == 0:
         return None
     positions = {name: max(math.ceil(at * n), 1) - 1 for name, at in QUANTILES.items()}
-    # Only these positions are put in order: a sixth of the time that sorting takes.
-    ordered = np.partition(values.to_numpy(), sorted({0, n - 1, *positions.values()}))
+    ordered = np.sort(values.to_numpy())
     return {
         "min": float(ordered[0]),
         "mean": steady_sum(values) / n,
