@@ -136,6 +136,7 @@ def plain_job(keys: Sequence[str]) -> None:
 
 
 def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an ImageTextDataset)
+    from laion_assets.lake.parquet import write_parquet
     from laion_assets.metadata import check_results, part_files
     from laion_assets.metadata.contract import check_contract, expectations_of, figures_of
     from laion_assets.metadata.contract_docs import contract_page
@@ -160,7 +161,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
     with lake.local_file(raw_uri) as raw, lake.publish_many(uris) as (quarantined, profile_path, valid):
         with open_published(raw, part=key, columns=dataset.columns, scratch=valid.parent) as table:
             profile = validate(table, book, valid_path=valid, quarantine_path=quarantined)
-        part_files.write(profile, profile_path)
+        write_parquet(profile, profile_path)
         for written in (quarantined, profile_path, valid):
             part_files.describe(written)
     figures = profile.row(0, named=True)

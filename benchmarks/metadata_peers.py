@@ -16,6 +16,7 @@ def bare_copy(raw: Path, target: Path) -> None:
 
 def our_pass(raw: Path, target: Path) -> None:
     """Validated rows, quarantined rows and profile, with the digests that become data versions."""
+    from laion_assets.lake.parquet import write_parquet
     from laion_assets.metadata import part_files
     from laion_assets.metadata.reading import open_published
     from laion_assets.metadata.rulebook import rulebook
@@ -24,7 +25,7 @@ def our_pass(raw: Path, target: Path) -> None:
     quarantined, profile_path = target.with_suffix(".quarantined.parquet"), target.with_suffix(".profile.parquet")
     with open_published(raw, part=raw.stem, scratch=target.parent) as table:
         profile = validate(table, rulebook(), valid_path=target, quarantine_path=quarantined)
-    part_files.write(profile, profile_path)
+    write_parquet(profile, profile_path)
     for path in (target, quarantined, profile_path):
         part_files.describe(path)
 

@@ -2,11 +2,14 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
 # Done one after the other in one process: each with what is not to be loaded by then.
 NOT_YET = {
     "import laion_assets.sandbox": {"numpy", "polars", "uvloop"},
@@ -42,6 +45,15 @@ def loaded() -> dict[str, list[str]]:
 @pytest.mark.parametrize("step", NOT_YET)
 def test_what_is_not_used_is_not_loaded(step: str) -> None:
     assert not NOT_YET[step] & set(loaded()[step])
+
+
+@pytest.mark.parametrize("entry", ["laion_assets.cli", "laion_assets.definitions", "benchmarks.metadata"])
+def test_how_long_memory_is_kept_is_said_before_polars_is_loaded(entry: str) -> None:
+    name = "_RJEM_MALLOC_CONF"  # polars adds to it when it is loaded; its allocator looks at it once
+    code = f"import os, {entry}, polars; print(os.environ[{name!r}])"
+    unset = {key: value for key, value in os.environ.items() if key != name}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=unset, check=True, capture_output=True, text=True)
+    assert ran.stdout.strip().endswith("dirty_decay_ms:30000")
 
 
 def test_drawing_does_load_what_draws() -> None:

@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from laion_assets.lake.lake import Lake
+from laion_assets.lake.parquet import write_parquet
 from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata import part_files
 from laion_assets.metadata.acceptance import CONTRACT, accepted_parts, await_verdict
@@ -117,7 +118,7 @@ def metadata_assets(
                 ) as table:
                     profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
                     mapped = table.mapped
-                part_files.write(profile, profile_path)
+                write_parquet(profile, profile_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
                 if dg.AssetCheckKey(valid_key, CONTRACT) in context.job_def.asset_layer.asset_graph.asset_check_keys:
                     await_verdict(store, dataset, part)

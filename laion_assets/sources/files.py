@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from laion_assets.sources.transfer import Stream, download
 _READ_BYTES = 1 << 20
 # Nothing is there, or nothing can be: a folder of that name, a name longer than names may be.
 _NO_SUCH_FILE = {errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG}
+
+_ReadChecksums = Callable[[Path], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class LocalSource:
             names = sorted(path.name for path in folder.iterdir())  # a name that is not there: perhaps a misspelt one
         else:
             names = sorted(_files_below(folder))
-        found = (self._part(folder, name) for name in names if name == pattern or wanted.match(name))
+        checksums_in = functools.cache(_checksums_in)  # a list is read once, however many parts it speaks of
+        found = (self._part(folder, name, checksums_in) for name in names if name == pattern or wanted.match(name))
         parts = [part for part in found if part]
         if not parts:
             there = ", ".join(names[:5]) or "no file at all"
@@ -75,7 +79,7 @@ class LocalSource:
             segments = segments[static.count("/") + 1 :]
         return folder, "/".join(segments)
 
-    def _part(self, folder: Path, name: str) -> PublishedPart | None:
+    def _part(self, folder: Path, name: str, checksums_in: _ReadChecksums) -> PublishedPart | None:
         """A file as it is published; none when it went away since it was listed, or is a link to nothing."""
         path = folder / name
         try:
@@ -91,7 +95,7 @@ class LocalSource:
             uri=str(path),
             path=name,
             size_bytes=status.st_size,
-            sha256=_checksum_beside(path),
+            sha256=_checksum_beside(path, checksums_in),
             etag=_validator(status),
         )
 
@@ -214,22 +218,23 @@ def _files_below(folder: Path) -> Iterator[str]:
         yield from ((below / name).as_posix() for name in names if not name.startswith("."))
 
 
-def _checksum_beside(path: Path) -> str | None:
-    """The checksum that the publisher put beside a file, if any.
+def _checksum_beside(path: Path, checksums_in: _ReadChecksums) -> str | None:
+    """The checksum that the publisher put beside a file, if any."""
+    listed = checksums_in(path.parent / CHECKSUM_LIST).get(path.name)
+    return listed or next(iter(checksums_in(path.with_name(path.name + CHECKSUM_SUFFIX)).values()), None)
+
+
+def _checksums_in(file: Path) -> Mapping[str, str]:
+    """What a file of checksums says, nothing where there is none.
 
     Raises:
-        SourceError: There is a checksum file that cannot be read: the part must not pass for one without.
+        SourceError: It is there and cannot be read: parts must not pass for parts without checksums.
     """
-    for beside, name in ((path.parent / CHECKSUM_LIST, path.name), (path.with_name(path.name + CHECKSUM_SUFFIX), None)):
-        try:
-            checksums = checksums_by_name(beside.read_text("utf-8", "replace"))
-        except OSError as error:
-            if error.errno in _NO_SUCH_FILE:
-                continue
-            raise SourceError(
-                f"{beside}: the checksums cannot be read ({error.strerror}). Make it readable for you, or remove it."
-            ) from None
-        found = checksums.get(name) if name is not None else next(iter(checksums.values()), None)
-        if found is not None:
-            return found
-    return None
+    try:
+        return checksums_by_name(file.read_text("utf-8", "replace"))
+    except OSError as error:
+        if error.errno in _NO_SUCH_FILE:
+            return {}
+        raise SourceError(
+            f"{file}: the checksums cannot be read ({error.strerror}). Make it readable for you, or remove it."
+        ) from None

@@ -16,7 +16,7 @@ _RUN = """
 import resource, signal, sys
 from pathlib import Path
 from laion_assets.lake.lake import Lake
-from laion_assets.metadata import part_files
+from laion_assets.lake.parquet import write_parquet
 from laion_assets.metadata.reading import open_published
 from laion_assets.metadata.rulebook import rulebook
 from laion_assets.metadata.validation import validate
@@ -31,7 +31,7 @@ print("ready", flush=True)
 with lake.publish_many(uris) as (quarantined, profile_path, valid):
     with open_published(raw, part="part-00000", scratch=valid.parent) as table:
         profile = validate(table, rulebook(), valid_path=valid, quarantine_path=quarantined, rows_per_slice=30_000)
-    part_files.write(profile, profile_path)
+    write_parquet(profile, profile_path)
 """
 
 

@@ -82,6 +82,23 @@ def test_checksums_that_cannot_be_read_do_not_pass_for_none(folder: Path, name: 
         source(folder / "part-00000.parquet").list_parts()
 
 
+def test_a_list_of_checksums_is_read_once_for_all_its_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"part-{number:05d}.parquet" for number in range(20)]
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    (folder / "SHA256SUMS").write_text("".join(f"{number:064x}  {name}\n" for number, name in enumerate(names)))
+    read, read_text = [], Path.read_text
+
+    def reading(path: Path, *arguments: str) -> str:
+        read.append(path.name)
+        return read_text(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", reading)
+    parts = source(folder / "part-*.parquet").list_parts().parts
+    assert [part.sha256 for part in parts] == [f"{number:064x}" for number in range(20)]
+    assert read.count("SHA256SUMS") == 1
+
+
 def test_what_can_be_no_list_of_checksums_is_none(folder: Path) -> None:
     (folder / "SHA256SUMS").mkdir()
     longest = folder / f"part-{'1' * 242}.parquet"

@@ -244,12 +244,11 @@ def test_lengths_no_server_tells_make_bytes_less_certain_and_their_intervals_sti
     file_bytes = np.round(random.lognormal(12.9, 0.8, size)).astype(np.int64)
     stored = float((file_bytes + OVERHEAD_BYTES).sum())
     rows, held = valid_rows(500), 0
-    for _ in range(150):
+    for _ in range(300):
         chosen = random.choice(size, 500, replace=False)
         lengths = [
             length if told else None
             for length, told in zip(file_bytes[chosen].tolist(), random.random(500) < 0.1, strict=True)
         ]
         held += forecast_of(probes_of(rows, file_bytes=lengths), {"a": size}).bytes_to_store.holds(stored)
-    # 95 % claimed; of 150 trials 89.6 % is 3 standard deviations below.
-    assert held >= 0.896 * 150
+    assert held >= 0.91 * 300
