@@ -131,7 +131,7 @@ class Pipeline:
                     return  # a full disk, say: the run itself will say so
                 cursor = connection.cursor
                 for record in connection.records:
-                    if not record.event_log_entry.is_dagster_event and record.event_log_entry.user_message:
+                    if _is_news(record.event_log_entry):
                         on_message(record.event_log_entry.user_message)
 
         follower = threading.Thread(target=follow, name=f"follow-{run_id[:8]}", daemon=True)
@@ -141,6 +141,12 @@ class Pipeline:
         finally:
             done.set()
             follower.join()
+
+
+def _is_news(entry: dg.EventLogEntry) -> bool:
+    """Whether an asset said something: no event, and not how Dagster got hold of a process of ours."""
+    told = entry.user_message
+    return not entry.is_dagster_event and bool(told) and not told.startswith("[pipes] ")
 
 
 def failed_blocking_checks(result: dg.ExecuteInProcessResult) -> list[str]:
