@@ -4,6 +4,7 @@
 address with its password stays in the environment: it is in no file, and the UI shows the name of this class instead.
 """
 
+import functools
 import os
 import sqlite3
 from typing import cast
@@ -24,6 +25,12 @@ from laion_assets.sqlite_storage import SqliteStorage
 POSTGRES_VARIABLE = "LAION_ASSETS_POSTGRES"
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 _RECYCLED_S = 3600
+# The tables that Dagster's storages look for, the last one made last; and how long a statement may take.
+_LOOK = """
+SELECT setting, to_regclass('runs') IS NOT NULL AND to_regclass('instance_info') IS NOT NULL
+  AND to_regclass('event_logs') IS NOT NULL AND to_regclass('jobs') IS NOT NULL
+FROM pg_settings WHERE name = 'statement_timeout'
+"""
 
 
 class InstanceStorageError(ValueError):
@@ -72,21 +79,36 @@ def _postgres(url: str, inst_data: ConfigurableClassData) -> DagsterStorage:
         ) from None
     # Without a driver in its name the address means psycopg 3 to newer SQLAlchemy; dagster-postgres brings psycopg 2.
     driven = f"postgresql+psycopg2://{address}"
-    storage = DagsterPostgresStorage(driven, should_autocreate_tables=True, inst_data=inst_data)
-    _hold_connections(storage)
+    allowed_ms = _prepared(driven)
+    storage = DagsterPostgresStorage(driven, should_autocreate_tables=False, inst_data=inst_data)
+    _hold_connections(storage, allowed_ms)
     return storage
 
 
-def _hold_connections(storage: DagsterStorage) -> None:
+@functools.cache
+def _prepared(address: str) -> int:
+    """See to it that a database has Dagster's tables; returns how many ms it allows a statement, 0 for any number.
+
+    Dagster looks for them each time an instance is opened, three times each, in a connection of its own; and for a run
+    an instance is opened by daemon, code server and run.
+    """
+    from dagster_postgres.storage import DagsterPostgresStorage
+
+    storage = DagsterPostgresStorage(address, should_autocreate_tables=False)
+    with cast("SqlRunStorage", storage.run_storage).connect() as connection:
+        allowed_ms, complete = connection.execute(text(_LOOK)).one()
+    if not complete:
+        DagsterPostgresStorage(address, should_autocreate_tables=True)
+    return int(allowed_ms)
+
+
+def _hold_connections(storage: DagsterStorage, allowed_ms: int) -> None:
     """Keep a connection of each storage open, as Dagster does in its webserver only.
 
     Elsewhere it connects anew for whatever it asks or writes: a hundred times and more in a run, and each time both
     sides work out the password's proof. A connection that has died, as when the server was restarted, is noticed
     before it is used, and replaced.
     """
-    with cast("SqlRunStorage", storage.run_storage).connect() as connection:
-        found = connection.execute(text("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"))
-        allowed_ms = int(found.scalar_one())
     for one in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
         # As without a pool, there is no limit to connections at a time, and for a statement the role's own.
         one.optimize_for_webserver(statement_timeout=allowed_ms, pool_recycle=_RECYCLED_S, max_overflow=-1)

@@ -1,10 +1,12 @@
 """A backfill against a real PostgreSQL server, and a daemon that is killed in the middle of it."""
 
+import contextlib
 import math
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import psutil
@@ -14,7 +16,7 @@ from sqlalchemy import text
 
 from laion_assets.definitions import defs
 from laion_assets.home import Home
-from laion_assets.instance_storage import POSTGRES_VARIABLE
+from laion_assets.instance_storage import POSTGRES_VARIABLE, _prepared
 from laion_assets.registration import datasets, register_parts
 from laion_assets_tests.automation.deployment import Deployment, deployment, kill_with_children, publish_parts
 from laion_assets_tests.automation.postgres import PASSWORD, Postgres, binaries, postgres
@@ -74,6 +76,33 @@ def test_connections_are_kept_and_those_that_died_replaced(server: Postgres, mon
         assert instance.get_dynamic_partitions("parts") == ["p0"]
         assert instance.get_runs() == []
         assert not server.connected(address) & kept
+
+
+@pytest.mark.usefixtures("home")
+def test_an_instance_connects_when_it_is_used_and_makes_its_tables_once(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg2  # type: ignore[import-untyped]
+
+    address = server.database()
+    monkeypatch.setenv(POSTGRES_VARIABLE, address)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("parts", ["p0"])
+        instance.report_runless_asset_event(dg.AssetMaterialization("made"))
+    with mock.patch("psycopg2.connect", wraps=psycopg2.connect) as connect:
+        with dg.DagsterInstance.get() as instance:
+            assert connect.call_count == 0, "what is there is known"
+            assert instance.get_dynamic_partitions("parts") == ["p0"]
+            assert connect.call_count == 1
+        _prepared.cache_clear()  # as in another process
+        with dg.DagsterInstance.get() as instance:
+            assert connect.call_count == 2, "looked at once for all three storages"
+            assert instance.get_latest_materialization_event(dg.AssetKey("made"))
+    with contextlib.closing(psycopg2.connect(address)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE jobs CASCADE")  # as if whoever made them had been stopped half way
+    _prepared.cache_clear()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.all_instigator_state() == []
 
 
 def test_a_backfill_survives_a_power_cut_in_the_middle(
