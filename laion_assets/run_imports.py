@@ -1,12 +1,14 @@
 """What the process of a run needs and that can be imported before it is forked.
 
 Modules only, and none that starts threads of its own: a fork has none of its parent's threads, and would wait for them
-for ever. Polars starts one when it is imported, so it and our own modules, which are quick, are left to the run.
+for ever. Polars does start one, so here it is imported but for that, and the fork does the rest.
 """
 
 import contextlib
 import gc
 import importlib
+import importlib.util
+import os
 
 # What is imported here stays: to look for garbage in it would be a seventh of the time that takes.
 gc.disable()
@@ -21,11 +23,12 @@ with contextlib.suppress(ImportError):  # only where it was asked for is it inst
 
 gx_engine.load()
 
-# What Dagster itself imports only when an instance is opened, or a job executed.
+# What Dagster and we import only when an instance is opened, or a job executed.
 for name in (
     "dagster._core.definitions.repository_definition.repository_data_builder",
     "dagster._core.executor.in_process",
     "dagster._core.instance.factory",
+    "dagster._core.secrets.env_file",
     "dagster._core.storage.local_compute_log_manager",
     "dagster._core.storage.root",
     "dagster._core.workspace.autodiscovery",
@@ -33,6 +36,38 @@ for name in (
     "upath.implementations.local",
 ):
     importlib.import_module(name)
+
+_POLARS = ("_polars_runtime_32", "_polars_runtime_64", "_polars_runtime_compat")
+_START = "__register_startup_deps"
+
+
+def _import_polars() -> bool:
+    """Import polars without the thread that clears away what queries spill to disk; returns whether that was possible.
+
+    The thread begins when polars tells its runtime, once in a process, which functions of Python it may call. Without
+    it queries work and leave their files behind. Each fork tells its own runtime.
+    """
+    installed = [name for name in _POLARS if importlib.util.find_spec(name)]
+    if len(installed) != 1:
+        return False  # polars chooses among them by what the environment says
+    runtime = importlib.import_module(f"{installed[0]}._polars_runtime")
+    start = getattr(runtime, _START, None)
+    if start is None:
+        return False
+    told: list[tuple[object, ...]] = []
+    setattr(runtime, _START, lambda *functions: told.append(functions))
+    try:
+        import polars  # noqa: F401
+    finally:
+        setattr(runtime, _START, start)
+    os.register_at_fork(after_in_child=lambda: start(*told.pop()) if told else None)
+    return True
+
+
+if _import_polars():
+    import laion_assets.definitions
+    import laion_assets.sources.files
+    import laion_assets.web.client  # noqa: F401
 
 # Nor need a run look for any in it, or copy it to do so.
 gc.collect()

@@ -306,7 +306,7 @@ def test_the_report_reads_on_paper_on_a_phone_and_in_the_dark(ui: str, page: Pag
     )
     assert report.evaluate(hidden) > 0
     report.emulate_media(media="print")
-    assert report.evaluate(hidden) == 0
+    report.wait_for_function(f"{hidden} === 0")  # with the next frame that is drawn
 
     report.emulate_media(media="screen", color_scheme="dark")
     paper = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)"
