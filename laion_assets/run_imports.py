@@ -15,7 +15,7 @@ gc.disable()
 
 import dagster._grpc.impl  # noqa: E402, F401 (where a run begins)
 
-import laion_assets.instance_storage  # noqa: E402, F401 (and with it where Dagster keeps runs and events)
+import laion_assets.instance_storage  # noqa: E402 (and with it where Dagster keeps runs and events)
 from laion_assets.metadata import gx_engine  # noqa: E402
 
 with contextlib.suppress(ImportError):  # only where it was asked for is it installed
@@ -57,7 +57,7 @@ def _import_polars() -> bool:
     told: list[tuple[object, ...]] = []
     setattr(runtime, _START, lambda *functions: told.append(functions))
     try:
-        import polars  # noqa: F401
+        importlib.import_module("polars")
     finally:
         setattr(runtime, _START, start)
     os.register_at_fork(after_in_child=lambda: start(*told.pop()) if told else None)

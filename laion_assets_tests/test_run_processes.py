@@ -12,7 +12,7 @@ def test_what_runs_are_forked_from_has_no_thread_that_a_fork_would_wait_for() ->
         "import sys, threading; from pathlib import Path; import laion_assets.run_imports; "
         "names = {path.read_text().strip() for path in Path('/proc/self/task').glob('*/comm')}; "
         "print(threading.active_count(), names <= {'python', 'python3', 'jemalloc_bg_thd'}, "
-        "{'great_expectations', 'dagster._core.storage.sqlite_storage', 'laion_assets.definitions'} <= set(sys.modules))"
+        "{'great_expectations', 'dagster._core.storage.sqlite_storage', 'laion_assets.definitions'} <= {*sys.modules})"
     )
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert printed.split() == ["1", "True", "True"]
