@@ -2,14 +2,12 @@
 
 import io
 import json
-import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import tarfile
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -151,10 +149,9 @@ def test_a_second_run_reuses_everything_and_changes_nothing(first_run: tuple[Pat
     assert {path: path.read_bytes() for path in (folder / "lake").rglob("*") if path.is_file()} == before
 
 
-def demo_in_a_terminal(folder: Path, output: Connection) -> None:
+def demo_in_a_terminal(folder: Path) -> None:
     """What a process does that runs the demo as in a terminal of its own."""
     os.setsid()
-    os.dup2(output.fileno(), 1)
     # Drawing the panels takes longer than all the rest, and nobody looks.
     with stderr_into(Path(os.devnull)), mock.patch("laion_assets.statistics.publish.PANELS", {}):
         sys.exit(run_demo(Home(folder), Console(width=160), spec=SPEC))
@@ -162,23 +159,18 @@ def demo_in_a_terminal(folder: Path, output: Connection) -> None:
 
 def stopped_during(stage: str, folder: Path, signal_number: int) -> tuple[int | None, str]:
     """Start the demo and stop it shortly after a stage began: its exit code, and what it printed."""
-    reader, writer = multiprocessing.Pipe(duplex=False)
-    process = warm.start(demo_in_a_terminal, folder, writer)
-    writer.close()
+    process = warm.start(demo_in_a_terminal, folder)
     printed = []
-    with os.fdopen(os.dup(reader.fileno())) as lines:
-        for line in lines:
-            printed.append(line)
-            if STAGES[stage] in line:
-                time.sleep(0.5)
-                assert process.pid is not None
-                # Ctrl-C reaches every process of the terminal; a killer takes the one it names.
-                stop = os.killpg if signal_number == signal.SIGINT else os.kill
-                stop(process.pid, signal_number)
-                break
-        printed += lines
-    process.join()
-    return process.exitcode, "".join(printed)
+    for line in process.printed:
+        printed.append(line)
+        if STAGES[stage] in line:
+            time.sleep(0.5)
+            # Ctrl-C reaches every process of the terminal; a killer takes the one it names.
+            stop = os.killpg if signal_number == signal.SIGINT else os.kill
+            stop(process.pid, signal_number)
+            break
+    code, rest = process.end()
+    return code, "".join([*printed, rest])
 
 
 def test_killed_in_every_stage_it_completes_in_the_end_with_the_same_shards(

@@ -5,9 +5,8 @@ import resource
 import signal
 import subprocess
 import sys
-import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,47 +15,30 @@ import pytest
 from laion_assets.lake import scratch
 from laion_assets.lake.errors import LakeError
 from laion_assets.lake.lake import Lake
+from laion_assets_tests import warm
+from laion_assets_tests.lake.killed import KEY, write_half, write_half_to_go_on, write_in_turns, write_pairs
 from laion_assets_tests.lake.test_lake import write_and_fail
-
-KEY = ["laion_hr", "raw_metadata"]
+from laion_assets_tests.warm import Warm
 
 
 def everything_in(folder: str | Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
 
 
-def start(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    """Run a writer in a process of its own; it prints a line when it is where the test wants it."""
-    program = "import os, sys, time\nfrom pathlib import Path\nfrom laion_assets.lake.lake import Lake\n"
-    program += "lake = Lake(sys.argv[1])\nuri = lake.uri(['laion_hr', 'raw_metadata'], 'x.bin')\n"
-    return subprocess.Popen(
-        [sys.executable, "-c", program + textwrap.dedent(code), *arguments], stdout=subprocess.PIPE, text=True
-    )
+def started(function: Callable[..., None], *arguments: object) -> Warm:
+    """A writer in a process of its own, once it is where the test wants it."""
+    process = warm.start(function, *arguments)
+    assert process.line() == "writing"
+    return process
 
 
-def line_of(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-
-
-HANGING_WRITER = """
-    with lake.publish(uri) as path:
-        path.write_bytes(b"half of it")
-        print("writing", flush=True)
-        time.sleep(60)
-"""
+def kill(process: Warm) -> None:
+    assert process.kill() == -signal.SIGKILL
 
 
 def test_a_killed_writer_leaves_nothing_finished_and_the_next_one_sweeps(local_lake: Lake) -> None:
     uri = local_lake.uri(KEY, "x.bin")
-    process = start(HANGING_WRITER, local_lake.base_uri)
-    assert line_of(process) == "writing"
+    process = started(write_half, local_lake.base_uri)
     kill(process)
     assert not local_lake.exists(uri)
     assert local_lake.list_names(KEY) == []
@@ -66,8 +48,7 @@ def test_a_killed_writer_leaves_nothing_finished_and_the_next_one_sweeps(local_l
 
 
 def test_a_living_writer_is_never_swept(local_lake: Lake) -> None:
-    process = start(HANGING_WRITER, local_lake.base_uri)
-    assert line_of(process) == "writing"
+    process = started(write_half, local_lake.base_uri)
     try:
         local_lake.write_bytes(local_lake.uri(KEY, "other.bin"), b"x")
         assert len(everything_in(local_lake.base_uri)) == 3
@@ -81,14 +62,8 @@ def test_whenever_a_writer_is_killed_a_reader_sees_the_old_file_or_the_new(local
     uri = local_lake.uri(KEY, "x.bin")
     versions = [bytes([number]) * 200_000 for number in range(2)]
     local_lake.write_bytes(uri, versions[0])
-    code = """
-        print("writing", flush=True)
-        for turn in range(1_000_000):
-            lake.write_bytes(uri, bytes([turn % 2]) * 200_000)
-    """
     for milliseconds in (0, 1, 2, 3, 5, 8, 13, 21):
-        process = start(code, local_lake.base_uri)
-        assert line_of(process) == "writing"
+        process = started(write_in_turns, local_lake.base_uri, 2)
         time.sleep(milliseconds / 1000)
         kill(process)
         assert local_lake.read_bytes(uri) in versions
@@ -100,37 +75,21 @@ def test_whenever_a_writer_is_killed_a_reader_sees_the_old_file_or_the_new(local
 def test_readers_beside_a_writer_only_ever_see_whole_files(local_lake: Lake) -> None:
     uri = local_lake.uri(KEY, "x.bin")
     local_lake.write_bytes(uri, b"\0" * 200_000)
-    process = start(
-        """
-        for turn in range(100):
-            lake.write_bytes(uri, bytes([turn % 7]) * 200_000)
-        """,
-        local_lake.base_uri,
-    )
+    process = started(write_in_turns, local_lake.base_uri, 7, 100)
     reads = 0
-    while process.poll() is None:
+    while process.process.is_alive():
         content = local_lake.read_bytes(uri)
         assert len(content) == 200_000
         assert len(set(content)) == 1
         assert local_lake.list_names(KEY) == ["x.bin"]
         reads += 1
-    process.communicate()
-    assert process.returncode == 0
+    assert process.end()[0] == 0
     assert reads > 10
 
 
 def test_what_a_killed_writer_of_a_resumable_file_had_is_there_for_the_next(local_lake: Lake) -> None:
     uri = local_lake.uri(KEY, "x.bin")
-    process = start(
-        """
-        with lake.publish_resumable(uri) as path:
-            path.with_name("x.bin.partial").write_bytes(b"half")
-            print("writing", flush=True)
-            time.sleep(60)
-        """,
-        local_lake.base_uri,
-    )
-    assert line_of(process) == "writing"
+    process = started(write_half_to_go_on, local_lake.base_uri)
     kill(process)
     local_lake.write_bytes(local_lake.uri(KEY, "other.bin"), b"a sweep passes by")
     with local_lake.publish_resumable(uri) as path:
@@ -161,17 +120,8 @@ def test_scratch_without_a_lock_is_left_alone_while_it_may_be_about_to_get_one(t
 
 def test_a_kill_between_two_files_of_one_pass_never_shows_the_last_without_the_first(local_lake: Lake) -> None:
     uris = [local_lake.uri(KEY, name) for name in ("first.bin", "last.bin")]
-    code = """
-        uris = [lake.uri(["laion_hr", "raw_metadata"], name) for name in ("first.bin", "last.bin")]
-        print("writing", flush=True)
-        for turn in range(1_000_000):
-            with lake.publish_many(uris) as paths:
-                for path in paths:
-                    path.write_bytes(b"%d" % turn)
-    """
     for milliseconds in (0, 2, 4, 7):
-        process = start(code, local_lake.base_uri)
-        assert line_of(process) == "writing"
+        process = started(write_pairs, local_lake.base_uri)
         time.sleep(milliseconds / 1000)
         kill(process)
         if local_lake.exists(uris[1]):

@@ -2,37 +2,16 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from laion_assets_tests import warm
 from laion_assets_tests.metadata.conftest import rows
-
-_RUN = """
-import resource, signal, sys
-from pathlib import Path
-from laion_assets.lake.lake import Lake
-from laion_assets.lake.parquet import write_parquet
-from laion_assets.metadata.reading import open_published
-from laion_assets.metadata.rulebook import rulebook
-from laion_assets.metadata.validation import validate
-
-raw, base, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-lake = Lake(base)
-if limit:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-uris = [lake.uri(["d", name], "part-00000.parquet") for name in ("quarantined", "profile", "validated")]
-print("ready", flush=True)
-with lake.publish_many(uris) as (quarantined, profile_path, valid):
-    with open_published(raw, part="part-00000", scratch=valid.parent) as table:
-        profile = validate(table, rulebook(), valid_path=valid, quarantine_path=quarantined, rows_per_slice=30_000)
-    write_parquet(profile, profile_path)
-"""
+from laion_assets_tests.metadata.killed import validate_part
+from laion_assets_tests.warm import Warm
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +28,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _start(raw: Path, lake: Path, *, limit: int = 0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", _RUN, str(raw), str(lake), str(limit)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    process.stdout.readline()  # imports are done
+def _start(raw: Path, lake: Path, *, limit: int = 0) -> Warm:
+    process = warm.start(validate_part, raw, str(lake), limit)
+    assert process.line() == "ready"
     return process
 
 
@@ -68,8 +45,7 @@ def _visible(lake: Path) -> dict[str, bytes]:
 
 def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(raw: Path, tmp_path: Path) -> None:
     started = time.monotonic()
-    undisturbed = _start(raw, tmp_path / "undisturbed")
-    assert undisturbed.wait() == 0
+    assert _start(raw, tmp_path / "undisturbed").end()[0] == 0
     seconds = time.monotonic() - started
     expected = _visible(tmp_path / "undisturbed")
     assert sorted(expected) == [f"d/{name}/part-00000.parquet" for name in ("profile", "quarantined", "validated")]
@@ -78,23 +54,21 @@ def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(
     for step in range(6):
         process = _start(raw, lake)
         time.sleep(seconds * step / 12)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        killed += process.kill() == -signal.SIGKILL
         seen = _visible(lake)
         assert all(expected[name] == content for name, content in seen.items()), "whole or not at all"
         if "d/validated/part-00000.parquet" in seen:
             assert seen == expected, "the validated part vouches for the other two"
     assert killed >= 1
-    assert _start(raw, lake).wait() == 0
+    assert _start(raw, lake).end()[0] == 0
     assert _visible(lake) == expected
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
 def test_a_full_disk_is_called_that_and_leaves_nothing(raw: Path, tmp_path: Path, ending: str) -> None:
-    process = _start(raw.with_suffix(ending), tmp_path, limit=100_000)
-    assert process.wait() == 1
-    assert process.stderr is not None
-    last = process.stderr.read().strip().splitlines()[-1]
+    code, printed = _start(raw.with_suffix(ending), tmp_path, limit=100_000).end()
+    assert code == 1
+    last = printed.strip().splitlines()[-1]
     assert last.startswith("laion_assets.lake.errors.LakeError: ")
     assert "no room to write it" in last
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,10 +1,7 @@
 """Probing the sandbox's web over real sockets: every URL one outcome, the right one, and no size that is not true."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +27,9 @@ from laion_assets.probes.workers import WorkerError, _Worker, deal
 from laion_assets.web.outcome import Outcome
 from laion_assets.web.request import Answer
 from laion_assets.web.spec import WebSpec
+from laion_assets_tests import warm
 from laion_assets_tests.probes.conftest import PROBES_KEY, Round
+from laion_assets_tests.probes.killed import probe
 from laion_assets_tests.probes.pictures import exif, painted, saved, tiff_with_directory_at_end
 
 NOW = datetime.now(timezone.utc)
@@ -268,27 +267,6 @@ def test_a_panel_is_asked_again_whatever_is_known(truth: pl.DataFrame, web: WebS
     assert store.newest().height == 400
 
 
-PROBING = """
-import json, sys
-import polars as pl
-from laion_assets.lake.lake import Lake
-from laion_assets.probes.probe import probe_sample
-from laion_assets.probes.spec import ProbeSpec
-from laion_assets.probes.store import ProbeStore
-from laion_assets.web.spec import WebSpec
-
-lake, urls, nameserver, processes = sys.argv[1:]
-web = WebSpec(allow_networks=("127.0.0.0/8",), nameservers=(nameserver,), concurrency=1, per_host=1)
-run = probe_sample(
-    pl.DataFrame({"url": json.load(open(urls))}),
-    web=web,
-    spec=ProbeSpec(processes=int(processes)),
-    store=ProbeStore(Lake(lake), ["laion_hr", "dimension_probes"]),
-    on_progress=lambda progress: print(progress.done, flush=True),
-)
-"""
-
-
 def test_a_run_killed_with_sigkill_loses_at_most_a_few_seconds(
     truth: pl.DataFrame, web: WebSpec, tmp_path: Path
 ) -> None:
@@ -299,14 +277,11 @@ def test_a_run_killed_with_sigkill_loses_at_most_a_few_seconds(
     (tmp_path / "urls.json").write_text(json.dumps(urls.to_list()))
     lake = Lake(str(tmp_path / "lake"))
     store = ProbeStore(lake, PROBES_KEY)
-    command = [sys.executable, "-c", PROBING, lake.base_uri, str(tmp_path / "urls.json"), web.nameservers[0], "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        first = int(child.stdout.readline())
-        # What was done at the first report has been flushed by the next flush, two seconds later at most.
-        time.sleep(FLUSH_INTERVAL_S + 1.5)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(timeout=20)
+    child = warm.start(probe, lake.base_uri, tmp_path / "urls.json", web.nameservers[0], 1)
+    first = int(child.line())
+    # What was done at the first report has been flushed by the next flush, two seconds later at most.
+    time.sleep(FLUSH_INTERVAL_S + 1.5)
+    assert child.kill() == -signal.SIGKILL
     survived = store.newest()
     assert survived.height >= first > 0
     assert survived.height < len(urls), "the run was over before it was killed"
@@ -368,14 +343,11 @@ def test_workers_end_with_their_parent_and_keep_what_they_learned(
     urls = truth.filter(pl.col("fault").is_in(["none", "slow_first_byte", "silent"]))["url"]
     (tmp_path / "urls.json").write_text(json.dumps(urls.to_list()))
     lake = Lake(str(tmp_path / "lake"))
-    command = [sys.executable, "-c", PROBING, lake.base_uri, str(tmp_path / "urls.json"), web.nameservers[0], "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        done = int(parent.stdout.readline())
-        workers = psutil.Process(parent.pid).children()
-        assert len(workers) == 2
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait(timeout=20)
+    parent = warm.start(probe, lake.base_uri, tmp_path / "urls.json", web.nameservers[0], 2)
+    done = int(parent.line())
+    workers = psutil.Process(parent.pid).children()
+    assert len(workers) == 2
+    assert parent.kill() == -signal.SIGKILL
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
     assert ProbeStore(lake, PROBES_KEY).newest().height >= done > 0

@@ -3,10 +3,7 @@
 import asyncio
 import functools
 import io
-import subprocess
-import sys
 import tempfile
-import textwrap
 import threading
 import time
 from collections import Counter
@@ -28,6 +25,9 @@ from laion_assets.shards.spec import ShardsSpec
 from laion_assets.shards.tars import read_members
 from laion_assets.subsets.selection import ROWS_SCHEMA
 from laion_assets.web.spec import WebSpec
+from laion_assets_tests import warm
+from laion_assets_tests.shards.killed import carry_out
+from laion_assets_tests.warm import Warm
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -200,39 +200,16 @@ def downloads(tmp_path: Path, local_web: WebSpec) -> Downloads:
     return Downloads(tmp_path, local_web)
 
 
-_SESSION = """
-import resource, sys
-from pathlib import Path
-from laion_assets.shards import process
-from laion_assets.shards.job import Job
-from laion_assets.shards.job import DownloadError
-from laion_assets.shards.session import run
-process.die_with_parent()
-if int(sys.argv[2]):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-try:
-    run(Job.from_json(Path(sys.argv[1]).read_text()), lambda line: print(line, flush=True))
-except DownloadError as error:
-    sys.exit(str(error))
-"""
+def job_file_of(job: Job) -> str:
+    """A job as a process of its own reads it."""
+    path = job.folder / "job.json"
+    path.write_text(job.to_json())
+    return str(path)
 
 
-def start_session(job: Job, *, file_limit_bytes: int = 0, before: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """Carry out a job in a process of its own, as the asset does, to be disturbed by a test.
-
-    ``before`` is put in front of the command.
-    """
-    script = job.folder / "session.py"
-    # A file, because worker processes import the main module again.
-    script.write_text("if __name__ == '__main__':\n" + textwrap.indent(_SESSION.strip(), "    "))
-    job_file = job.folder / "job.json"
-    job_file.write_text(job.to_json())
-    return subprocess.Popen(
-        [*before, sys.executable, str(script), str(job_file), str(file_limit_bytes)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start_session(job: Job, *, file_limit_bytes: int = 0) -> Warm:
+    """Carry out a job in a process of its own, as the asset does, to be disturbed by a test."""
+    return warm.start(carry_out, job_file_of(job), file_limit_bytes)
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 90) -> None:

@@ -1,12 +1,10 @@
 """Stopped anywhere, by anything: what is there is whole, and the next run does the rest and nothing twice."""
 
 import asyncio
-import contextlib
 import json
 import os
 import random
 import signal
-import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -160,10 +158,8 @@ def test_killed_at_random_points_it_ends_with_the_same_manifest(
         session = start_session(jobs[0])
         if turn % 3:  # else it may still be starting
             wait_for(lambda job=jobs[0]: any(job.folder.glob("*.progress")))  # type: ignore[misc]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            session.wait(chance.uniform(0, 0.8))
+        session.process.join(chance.uniform(0, 0.8))
         session.kill()
-        session.communicate()
         names = visible(unhurried)
         for stats in [name for name in names if name.endswith("_stats.json")]:
             assert {stats.replace("_stats.json", ".tar"), stats.replace("_stats.json", ".parquet")} <= names
@@ -188,8 +184,8 @@ def test_a_killed_worker_ends_the_run_and_its_shard_is_made_by_the_next(
     wait_for(lambda: len(list(job.folder.glob("*.progress"))) == 2)
     victim = json.loads(next(job.folder.glob("*.progress")).read_text())["pid"]
     os.kill(victim, signal.SIGKILL)
-    output, _ = session.communicate(timeout=60)
-    assert session.returncode == 1
+    code, output = session.end()
+    assert code == 1
     assert "its worker process was killed" in output
     unhurried.run(planned)
     assert unhurried.accounts().balanced
@@ -205,7 +201,6 @@ def test_workers_do_not_outlive_the_process_that_started_them(
     children = psutil.Process(session.pid).children(recursive=True)
     assert len(children) >= 2
     session.kill()
-    session.communicate()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
@@ -218,9 +213,9 @@ def test_an_interrupt_stops_at_once_and_leaves_a_state_to_continue_from(
     job = only_job(unhurried, planned, scratch)
     session = start_session(job)
     wait_for(lambda: any(job.folder.glob("*.progress")))
-    session.send_signal(signal.SIGINT)
-    session.communicate(timeout=20)
-    assert session.returncode != 0
+    os.kill(session.pid, signal.SIGINT)
+    code, _ = session.end()
+    assert code != 0
     unhurried.run(planned)
     assert unhurried.accounts().balanced
 
@@ -229,8 +224,8 @@ def test_a_full_disk_stops_cleanly_and_says_so(unhurried: Downloads, planned: pl
     """A limit on file sizes is to a writer what a full disk is."""
     job = only_job(unhurried, planned, scratch)
     session = start_session(job, file_limit_bytes=400_000)
-    output, _ = session.communicate(timeout=60)
-    assert session.returncode == 1
+    code, output = session.end()
+    assert code == 1
     assert "no room to write it" in output
     assert "Run again: it continues with the missing ones" in output
     assert visible(unhurried) == set()

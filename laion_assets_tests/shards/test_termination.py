@@ -1,6 +1,7 @@
 """Ended from outside while it downloads: a run terminated in the UI, and a disk that fills up."""
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -17,21 +18,13 @@ from laion_assets.shards.layout import read_shards, shard_files
 from laion_assets.shards.spec import ShardsSpec
 from laion_assets.subsets.spec import PlanSpec, SubsetSpec
 from laion_assets.web.spec import WebSpec
-from laion_assets_tests.shards.conftest import Downloads, SmallWeb, image_bytes, planned_of, start_session, wait_for
+from laion_assets_tests import warm
+from laion_assets_tests.shards.conftest import Downloads, SmallWeb, image_bytes, job_file_of, planned_of, wait_for
+from laion_assets_tests.shards.killed import materialise_shards
 from laion_assets_tests.shards.test_assets import Chain
 from laion_assets_tests.subsets.conftest import probes_of, valid_rows
 
 PART = "part-00000"
-
-# What the run launcher starts, and on *Terminate* sends SIGINT to: a process that executes one run.
-RUN = """
-import sys
-import dagster as dg
-from laion_assets.lake.lake import Lake
-from laion_assets_tests.shards.test_termination import chain_of
-with dg.DagsterInstance.ephemeral() as instance:
-    chain_of(Lake(sys.argv[1]), instance, int(sys.argv[2])).materialise("shards", part="part-00000")
-"""
 
 
 def chain_of(lake: Lake, instance: dg.DagsterInstance, processes: int) -> Chain:
@@ -64,19 +57,19 @@ def test_terminating_a_run_stops_its_workers_and_leaves_a_state_to_continue_from
         chain = chain_of(lake, instance, processes)
         chain.materialise("rows", part=PART)
         chain.materialise("plan")
-        run = subprocess.Popen([sys.executable, "-c", RUN, lake.base_uri, str(processes)], stderr=subprocess.DEVNULL)
+        run = warm.start(materialise_shards, lake.base_uri, processes)
         try:
             wait_for(lambda: (shards / "00000_stats.json").exists() and small_web.asked.total() >= 10)
             workers = psutil.Process(run.pid).children(recursive=True)
             assert len(workers) >= processes
-            run.send_signal(signal.SIGINT)
-            assert run.wait(timeout=90) != 0
+            os.kill(run.pid, signal.SIGINT)
+            run.process.join(90)
+            assert run.process.exitcode not in (None, 0)
             _, alive = psutil.wait_procs(workers, timeout=20)
             assert not [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE]
         finally:
             waiting = False
             run.kill()
-            run.wait()
 
         finished = sorted(read_shards(lake, ["d", "s", "shards"], PART))
         assert 0 in finished
@@ -115,9 +108,18 @@ def test_a_disk_that_fills_up_stops_the_download_and_keeps_what_was_finished(
     disk = tmp_path / "lake"
     disk.mkdir(exist_ok=True)
     script = f'mount -t tmpfs -o size=2m tmpfs {disk} && {{ "$@"; code=$?; find {disk} -type f; exit $code; }}'
-    session = start_session(job, before=["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
-    output, _ = session.communicate(timeout=120)
-    assert session.returncode == 1, output
+    session = "import sys; from laion_assets_tests.shards.killed import carry_out; carry_out(sys.argv[1], 0)"
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", session]
+    ended = subprocess.run(
+        [*command, job_file_of(job)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    output = ended.stdout
+    assert ended.returncode == 1, output
     assert "no room to write it" in output
     assert "Run again: it continues with the missing ones" in output
     left = {Path(line).name for line in output.splitlines() if line.startswith(str(disk))}

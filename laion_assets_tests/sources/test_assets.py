@@ -1,8 +1,7 @@
 """The asset ``raw_metadata``, materialised by Dagster from a real server."""
 
 import hashlib
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ from laion_assets.lake.resource import LakeResource
 from laion_assets.sources.assets import raw_metadata
 from laion_assets.sources.patience import Patience
 from laion_assets.sources.spec import SourceSpec
+from laion_assets_tests import warm
+from laion_assets_tests.sources.killed import materialise_part
 from laion_assets_tests.sources.publisher import Fault, Publisher
 
 KEY = dg.AssetKey(["laion_hr", "raw_metadata"])
@@ -220,35 +221,18 @@ def test_a_killed_run_is_resumed_by_the_next(publisher: Publisher, instance: dg.
     publisher.files[f"/{PART}.parquet"] = content
     publisher.files["/SHA256SUMS"] = f"{hashlib.sha256(content).hexdigest()}  {PART}.parquet".encode()
     publisher.bytes_per_s = 4e6
-    process = subprocess.Popen([sys.executable, "-c", _RUN, publisher.url, lake.base_uri], stderr=subprocess.DEVNULL)
+    process = warm.start(materialise_part, publisher.url, lake.base_uri)
     deadline = time.monotonic() + 60
     while publisher.body_bytes() < 2_000_000:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.kill()
-    process.wait()
+    assert process.kill() == -signal.SIGKILL
     assert lake.list_names(KEY.path) == []
     publisher.bytes_per_s = None
     found = metadata_of(materialise(asset(publisher), instance, lake))
     assert found["resumed_from_bytes"] > 1_000_000
     assert found["received_bytes"] == len(content) - found["resumed_from_bytes"]
     assert lake.read_bytes(lake.uri(KEY.path, f"{PART}.parquet")) == content
-
-
-_RUN = """
-import sys
-import dagster as dg
-from laion_assets.lake.resource import LakeResource
-from laion_assets.sources.assets import raw_metadata
-from laion_assets.sources.spec import SourceSpec
-raw = raw_metadata(
-    "laion_hr",
-    source=SourceSpec(uri=sys.argv[1] + "/part-{00000..00001}.parquet"),
-    parts=dg.StaticPartitionsDefinition(["part-00000"]),
-    group="g",
-)
-dg.materialize([raw], partition_key="part-00000", resources={"lake": LakeResource(base_uri=sys.argv[2])})
-"""
 
 
 @pytest.mark.parametrize("part", [PART, "part-00099"])

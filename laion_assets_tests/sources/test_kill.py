@@ -3,8 +3,6 @@
 import hashlib
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,40 +11,25 @@ import pytest
 from laion_assets.lake.lake import Lake
 from laion_assets.sources.fetching import open_source
 from laion_assets.sources.spec import SourceSpec
+from laion_assets_tests import warm
 from laion_assets_tests.sources.conftest import QUICK
+from laion_assets_tests.sources.killed import fetch_part
 from laion_assets_tests.sources.publisher import Fault, Publisher
+from laion_assets_tests.warm import Warm
 
 PATH = "/part-00000.parquet"
 CONTENT = random.Random(0).randbytes(4_000_000)  # noqa: S311
 KEY = ["laion_hr", "raw_metadata"]
 
-FETCH = """
-import sys
-from laion_assets.lake.lake import Lake
-from laion_assets.sources.fetching import open_source
-from laion_assets.sources.spec import SourceSpec
-source = open_source(SourceSpec(uri=sys.argv[1]))
-lake = Lake(sys.argv[2])
-part = source.list_parts().parts[0]
-print("listed", flush=True)
-with lake.publish_resumable(lake.uri(["laion_hr", "raw_metadata"], part.file_name)) as path:
-    print(source.fetch(part, path).resumed_from_bytes, flush=True)
-print("published", flush=True)
-"""
 
-
-def start(publisher: Publisher, lake: Lake) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", FETCH, publisher.url + PATH, lake.base_uri]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "listed\n"
+def start(publisher: Publisher, lake: Lake) -> Warm:
+    process = warm.start(fetch_part, publisher.url + PATH, lake.base_uri)
+    assert process.line() == "listed"
     return process
 
 
-def kill(process: "subprocess.Popen[str]") -> None:
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+def kill(process: Warm) -> None:
+    assert process.kill() == -signal.SIGKILL
 
 
 def wait_until_sent(publisher: Publisher, size_bytes: int) -> None:
@@ -110,8 +93,7 @@ def test_two_processes_that_fetch_the_same_part_do_not_spoil_each_other(publishe
     lake = Lake(str(tmp_path))
     processes = [start(publisher, lake) for _ in range(2)]
     for process in processes:
-        out, _ = process.communicate(timeout=60)
-        assert out.endswith("published\n")
+        assert process.end()[1].endswith("published\n")
     assert lake.read_bytes(lake.uri(KEY, "part-00000.parquet")) == CONTENT
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part-00000.parquet"]
 
