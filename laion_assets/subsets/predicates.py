@@ -61,7 +61,7 @@ def parse_predicate(name: str, sql: str, schema: Mapping[str, pl.DataType]) -> P
         raise PredicateError(f"{name}: {sql!r} is not one condition on a row. Name the columns it depends on.")
 
     try:
-        specimen = _specimen(schema)
+        specimen = _specimen({column: schema[column] for column in named})
         verdicts = specimen.select(expr).to_series()
         one_by_one = [specimen[index].select(expr).to_series().to_list() for index in range(specimen.height)]
     except _REFUSALS as error:
