@@ -17,7 +17,8 @@ from typing_extensions import Self
 from laion_assets.web.address import AddressGuard
 from laion_assets.web.connection import Connections
 from laion_assets.web.exchange import Exchange, Found, Redirect
-from laion_assets.web.failure import Failure, explain
+from laion_assets.web.explanation import explain
+from laion_assets.web.failure import Failure
 from laion_assets.web.journey import AN_ADDRESS, Journey
 from laion_assets.web.outcome import Fault, Outcome
 from laion_assets.web.prefix import read_prefix

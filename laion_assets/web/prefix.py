@@ -7,7 +7,8 @@ every wrong way there is; whatever cannot be trusted is asked for once more with
 import aiohttp
 
 from laion_assets.web.exchange import Exchange, Found, Redirect
-from laion_assets.web.failure import Failure, explain
+from laion_assets.web.explanation import explain
+from laion_assets.web.failure import Failure
 from laion_assets.web.incoming import Incoming
 from laion_assets.web.journey import Journey
 from laion_assets.web.outcome import Outcome
