@@ -169,7 +169,7 @@ def stopped_during(stage: str, folder: Path, signal_number: int) -> tuple[int | 
             stop = os.killpg if signal_number == signal.SIGINT else os.kill
             stop(process.pid, signal_number)
             break
-    code, rest = process.end()
+    code, rest = process.end(within_s=240)
     return code, "".join([*printed, rest])
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -32,17 +33,24 @@ class Warm:
         return self.printed.readline().strip()
 
     def kill(self) -> int | None:
-        """End it as want of memory does; returns its exit code, for it may have ended by itself."""
-        self.process.kill()
-        self.process.join()
-        self.printed.close()
-        return self.process.exitcode
+        """End it as want of memory does, and wait for all that it started; returns its exit code.
 
-    def end(self) -> tuple[int | None, str]:
-        """Its exit code and what else it printed, once it has ended."""
-        with self.printed:
-            rest = self.printed.read()
-        self.process.join()
+        It may have ended by itself.
+        """
+        self.process.kill()
+        return self.end(within_s=20)[0]
+
+    def end(self, *, within_s: float = 60) -> tuple[int | None, str]:
+        """Its exit code and what else it printed, once it and all that print for it have ended, in time or it fails."""
+        late = threading.Timer(within_s, self.process.kill)
+        late.start()
+        try:
+            with self.printed:
+                rest = self.printed.read()
+            self.process.join()
+            assert late.is_alive(), f"it took longer than {within_s} s to end; it printed {rest}"
+        finally:
+            late.cancel()
         return self.process.exitcode, rest
 
 

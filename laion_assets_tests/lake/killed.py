@@ -1,4 +1,7 @@
-"""What processes do that tests disturb; imported by nothing that takes long to import."""
+"""What the processes do that write until a test kills them.
+
+Apart from the tests: what these import, the processes need not.
+"""
 
 import itertools
 import time

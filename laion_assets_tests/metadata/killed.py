@@ -1,4 +1,7 @@
-"""What processes do that tests disturb; imported by nothing that takes long to import."""
+"""What the process does that passes over a part until a test kills it.
+
+Apart from the tests: what these import, the processes need not.
+"""
 
 import resource
 import signal

@@ -44,8 +44,9 @@ def _visible(lake: Path) -> dict[str, bytes]:
 
 
 def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(raw: Path, tmp_path: Path) -> None:
+    undisturbed = _start(raw, tmp_path / "undisturbed")
     started = time.monotonic()
-    assert _start(raw, tmp_path / "undisturbed").end()[0] == 0
+    assert undisturbed.end()[0] == 0
     seconds = time.monotonic() - started
     expected = _visible(tmp_path / "undisturbed")
     assert sorted(expected) == [f"d/{name}/part-00000.parquet" for name in ("profile", "quarantined", "validated")]
@@ -53,7 +54,7 @@ def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(
     lake, killed = tmp_path / "lake", 0
     for step in range(6):
         process = _start(raw, lake)
-        time.sleep(seconds * step / 12)
+        time.sleep(seconds * step / 6)
         killed += process.kill() == -signal.SIGKILL
         seen = _visible(lake)
         assert all(expected[name] == content for name, content in seen.items()), "whole or not at all"

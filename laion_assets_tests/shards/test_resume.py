@@ -220,7 +220,7 @@ def test_an_interrupt_stops_at_once_and_leaves_a_state_to_continue_from(
     session = start_session(job)
     wait_for(lambda: any(job.folder.glob("*.progress")))
     os.kill(session.pid, signal.SIGINT)
-    code, _ = session.end()
+    code, _ = session.end(within_s=20)
     assert code != 0
     run_again(unhurried, planned)
     assert unhurried.accounts().balanced
