@@ -56,6 +56,21 @@ def test_how_long_memory_is_kept_is_said_before_polars_is_loaded(entry: str) -> 
     assert ran.stdout.strip().endswith("dirty_decay_ms:30000")
 
 
+def test_what_is_imported_is_not_looked_through_for_garbage_again_and_again() -> None:
+    code = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 100_000))\n"  # run last: the first registered
+        "full = []\n"
+        "gc.callbacks.append(lambda phase, info: full.append(info['generation']))\n"
+        "import laion_assets\n"
+        "full.clear()\n"
+        "from laion_assets.definitions import defs; defs()\n"
+        "print(full.count(2))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ran.stdout.splitlines() == ["0", "True"]
+
+
 def test_drawing_does_load_what_draws() -> None:
     *_, drawn = loaded().values()
     assert "matplotlib.figure" in drawn

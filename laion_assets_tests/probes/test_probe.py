@@ -1,5 +1,6 @@
 """Probing the sandbox's web over real sockets: every URL one outcome, the right one, and no size that is not true."""
 
+import gc
 import json
 import signal
 import threading
@@ -169,6 +170,20 @@ def test_an_empty_sample_asks_nothing(fine: pl.DataFrame, web: WebSpec, store: P
     run = probe_sample(fine.clear(), web=web, spec=ProbeSpec(), store=store)
     assert run.asked == run.frame.height == 0
     assert set(PROBE_SCHEMA) <= set(run.frame.columns)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_set_aside_from_garbage_collection_is_as_before(
+    fine: pl.DataFrame, web: WebSpec, store: ProbeStore, *, before: bool
+) -> None:
+    gc.unfreeze()
+    try:
+        if before:
+            gc.freeze()
+        probe_sample(fine.head(3), web=web, spec=ProbeSpec(), store=store)
+        assert bool(gc.get_freeze_count()) == before
+    finally:
+        gc.freeze()  # the worker of the tests has much that stays
 
 
 def kept(*results: tuple[str, str, float]) -> pl.DataFrame:
