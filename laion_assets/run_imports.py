@@ -1,7 +1,8 @@
-"""What the process of a run needs and that can be imported before it is forked.
+"""What the process of a run needs and that can be there before it is forked: modules, and templates of pages.
 
-Modules only, and none that starts threads of its own: a fork has none of its parent's threads, and would wait for them
-for ever. Polars does start one, so here it is imported but for that, and the fork does the rest.
+Nothing that starts threads of its own: a fork has none of its parent's threads, and would wait for them for ever.
+Polars does start one, so here it is imported but for that, and the fork does the rest. Nor does polars compute here,
+for which it starts more: definitions try their predicates, so each fork makes its own.
 """
 
 import contextlib
@@ -16,12 +17,13 @@ gc.disable()
 import dagster._grpc.impl  # noqa: E402, F401 (where a run begins)
 
 import laion_assets.instance_storage  # noqa: E402 (and with it where Dagster keeps runs and events)
-from laion_assets.metadata import gx_engine  # noqa: E402
+from laion_assets.metadata import contract_docs, gx_engine  # noqa: E402
 
 with contextlib.suppress(ImportError):  # only where it was asked for is it installed
     import dagster_postgres.storage  # noqa: F401
 
 gx_engine.load()
+contract_docs.compile_templates()
 
 # What Dagster and we import only when an instance is opened, or a job executed.
 for name in (

@@ -4,10 +4,13 @@ Great Expectations renders the page; what it would load from other hosts (styles
 small style sheet put in its place.
 """
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
     from laion_assets.metadata.contract import ContractOutcome
 
 FOLDER = "contract"
@@ -39,10 +42,23 @@ pre { white-space: pre-wrap; }
 def contract_page(outcome: "ContractOutcome") -> str:
     """The Data Docs page of a contract that was checked."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view.view import DefaultJinjaPageView
 
     document = ValidationResultsPageRenderer().render(outcome.result)
-    page = str(DefaultJinjaPageView().render(document))  # type: ignore[no-untyped-call]
+    page = str(_view().render(document))  # type: ignore[no-untyped-call]
     page = _LINK_ELSEWHERE.sub('href="#"', _FROM_ELSEWHERE.sub("", page))
     page = _UNIQUE.sub("", page)  # the same page for the same figures
     return page.replace("</head>", f"{_STYLE}</head>", 1)
+
+
+def compile_templates() -> None:
+    """Have the templates of a page compiled, which takes longer than to render it."""
+    templates = _view().env
+    for name in templates.list_templates(extensions=["j2"]):
+        templates.get_template(name)
+
+
+@functools.cache
+def _view() -> "DefaultJinjaPageView":
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView()  # type: ignore[no-untyped-call]
