@@ -1,8 +1,8 @@
-"""What the process of a run needs and that can be there before it is forked: modules, and templates of pages.
+"""What a run needs and its process can inherit from the one it is forked from: imported modules, compiled templates.
 
-Nothing that starts threads of its own: a fork has none of its parent's threads, and would wait for them for ever.
-Polars does start one, so here it is imported but for that, and the fork does the rest. Nor does polars compute here,
-for which it starts more: definitions try their predicates, so each fork makes its own.
+Nothing that starts threads: a fork has none of its parent's threads, and would wait for them for ever. Polars starts
+one when it is imported, so here it is imported but for that, and each fork does the rest. It starts more when it first
+computes, which making the definitions does (predicates are tried), so each fork makes its own.
 """
 
 import contextlib

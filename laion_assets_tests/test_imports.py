@@ -60,12 +60,12 @@ def test_what_is_imported_is_not_looked_through_for_garbage_again_and_again() ->
     code = (
         "import atexit, gc\n"
         "atexit.register(lambda: print(gc.get_freeze_count() > 100_000))\n"  # run last: the first registered
-        "full = []\n"
-        "gc.callbacks.append(lambda phase, info: full.append(info['generation']))\n"
+        "generations = []\n"
+        "gc.callbacks.append(lambda phase, info: generations.append(info['generation']))\n"
         "import laion_assets\n"
-        "full.clear()\n"
+        "generations.clear()\n"
         "from laion_assets.definitions import defs; defs()\n"
-        "print(full.count(2))"
+        "print(generations.count(2))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert ran.stdout.splitlines() == ["0", "True"]

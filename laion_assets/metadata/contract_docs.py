@@ -4,6 +4,7 @@ Great Expectations renders the page; what it would load from other hosts (styles
 small style sheet put in its place.
 """
 
+import contextlib
 import functools
 import re
 from typing import TYPE_CHECKING
@@ -51,14 +52,17 @@ def contract_page(outcome: "ContractOutcome") -> str:
 
 
 def compile_templates() -> None:
-    """Have the templates of a page compiled, which takes longer than to render it."""
+    """Have the templates of a page compiled, which takes longer than to render it. What does not compile waits."""
+    from jinja2 import TemplateError
+
     templates = _view().env
     for name in templates.list_templates(extensions=["j2"]):
-        templates.get_template(name)
+        with contextlib.suppress(TemplateError):
+            templates.get_template(name)
 
 
 @functools.cache
 def _view() -> "DefaultJinjaPageView":
     from great_expectations.render.view.view import DefaultJinjaPageView
 
-    return DefaultJinjaPageView()  # type: ignore[no-untyped-call]
+    return DefaultJinjaPageView()

@@ -27,6 +27,9 @@ from laion_assets.web.spec import WebSpec
 # A killed run loses at most what it learned since the last flush.
 FLUSH_INTERVAL_S = 2.0
 FLUSH_ROWS = 20_000
+GARBAGE_THRESHOLD = 100_000
+# By itself an interpreter sets some hundreds of objects aside, where it does at all.
+_SET_ASIDE_BY_SOMEBODY = 10_000
 _TICK_S = 0.2
 
 OnTick = Callable[[Counter[str]], None]
@@ -47,7 +50,7 @@ def ask(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, store: ProbeStore
     """
     journal = _Journal(store, on_tick)
     main = _ask(urls, web=web, spec=spec, journal=journal)
-    with _collecting_what_is_new(), _interrupted_as_loops_expect():
+    with _collecting_rarely(), _interrupted_as_loops_expect():
         if sys.platform == "win32":
             asyncio.run(main)
         else:
@@ -85,16 +88,22 @@ def _interrupted_as_loops_expect() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _collecting_what_is_new() -> Iterator[None]:
-    """Look for garbage only among what is new: it was an eighth of all work. What was set aside before stays so."""
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
+def _collecting_rarely() -> Iterator[None]:
+    """Look for garbage in cycles less often, and only among what is new: it was an eighth of all work.
+
+    What somebody set aside before stays so: to take back what is set aside here would take it back too.
+    """
+    thresholds = gc.get_threshold()
+    alone = gc.get_freeze_count() < _SET_ASIDE_BY_SOMEBODY
+    if alone:
+        gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, *thresholds[1:])
     try:
         yield
     finally:
-        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+        if alone:
+            gc.unfreeze()
 
 
 async def _ask(urls: Iterable[str], *, web: WebSpec, spec: ProbeSpec, journal: "_Journal") -> None:
