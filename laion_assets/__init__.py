@@ -9,7 +9,7 @@ import os
 os.environ.setdefault("_RJEM_MALLOC_CONF", "muzzy_decay_ms:1000,dirty_decay_ms:30000")
 
 # Python looks for garbage in cycles whenever there are 700 objects more than before, and among all there are when it
-# ends: a third of what it costs to start and end a process with Dagster in it, whose modules are no garbage. What is in
+# ends: a fifth of what it costs to start and end a process with Dagster in it, whose modules are no garbage. What is in
 # a cycle at the end is not finalised; nothing of ours waits for that.
 _first, *_others = gc.get_threshold()
 if 0 < _first < 10_000:
