@@ -112,7 +112,8 @@ def _run(pipeline: Pipeline, display: Display, title: str, works: Sequence[Work]
             pipeline.run(work, on_message=_speaker(stage, work))
             stage.advance()
         reused = len(works) - len(needed)
-        stage.conclude(f"{len(needed)} run" + (f", {reused} reused" if reused else ""))
+        runs = f"{len(needed)} run{'' if len(needed) == 1 else 's'}"
+        stage.conclude(f"{runs}, {reused} reused" if reused else runs)
 
 
 def _speaker(stage: Stage, work: Work) -> Callable[[str], None]:

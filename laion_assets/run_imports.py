@@ -11,13 +11,10 @@ import importlib
 import importlib.util
 import os
 
-# What is imported here stays: to look for garbage in it would be a seventh of the time that takes.
-gc.disable()
+import dagster._grpc.impl  # noqa: F401 (where a run begins)
 
-import dagster._grpc.impl  # noqa: E402, F401 (where a run begins)
-
-import laion_assets.instance_storage  # noqa: E402 (and with it where Dagster keeps runs and events)
-from laion_assets.metadata import contract_docs, gx_engine  # noqa: E402
+import laion_assets.instance_storage  # (and with it where Dagster keeps runs and events)
+from laion_assets.metadata import contract_docs, gx_engine
 
 with contextlib.suppress(ImportError):  # only where it was asked for is it installed
     import dagster_postgres.storage  # noqa: F401
@@ -71,7 +68,6 @@ if _import_polars():
     import laion_assets.sources.files
     import laion_assets.web.client  # noqa: F401
 
-# Nor need a run look for any in it, or copy it to do so.
+# What is here stays: a run need not look for garbage in it, or copy it to do so.
 gc.collect()
 gc.freeze()
-gc.enable()

@@ -6,7 +6,6 @@ the caller.
 """
 
 import contextlib
-import gc
 import importlib
 import importlib.util
 import os
@@ -47,24 +46,12 @@ def _not_before_used(names: Sequence[str]) -> Iterator[None]:
                 del sys.modules[name]
 
 
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Thousands of classes are made and kept: looking for garbage among them is 0.4 s for nothing."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
 def load() -> Any:  # noqa: ANN401 (a module)
     """The great_expectations module, with analytics off."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
     if "great_expectations" in sys.modules:
         return importlib.import_module("great_expectations")
-    with warnings.catch_warnings(), _no_garbage_collection(), _not_before_used(_SELDOM_USED):
+    with warnings.catch_warnings(), _not_before_used(_SELDOM_USED):
         # It imports sre_constants and other parts of the standard library that are on their way out.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", PendingDeprecationWarning)
