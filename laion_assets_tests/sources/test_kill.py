@@ -76,12 +76,17 @@ def test_killed_while_the_file_is_verified_or_published_it_ends_with_the_same_by
     publisher.files[PATH] = CONTENT
     publisher.files["/SHA256SUMS"] = f"{hashlib.sha256(CONTENT).hexdigest()}  part-00000.parquet\n".encode()
     lake = Lake(str(tmp_path))
+    ends = []
     for milliseconds in (2, 6, 12, 24):
         process = start(publisher, lake)
         time.sleep(milliseconds / 1000)
-        kill(process)
+        ends.append(process.kill())
         for name in lake.list_names(KEY):
             assert lake.read_bytes(lake.uri(KEY, name)) == CONTENT
+        if ends[-1] == 0:  # a fast machine was done before the kill
+            assert lake.list_names(KEY) == ["part-00000.parquet"]
+    assert set(ends) <= {0, -signal.SIGKILL}
+    assert ends[0] == -signal.SIGKILL
     fetch(publisher, lake)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part-00000.parquet"]
     assert lake.read_bytes(lake.uri(KEY, "part-00000.parquet")) == CONTENT
