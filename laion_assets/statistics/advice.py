@@ -6,6 +6,7 @@ The numbers are measured in ``yields``; only the words are here.
 from functools import partial
 from typing import Any
 
+from laion_assets.statistics.display import noun
 from laion_assets.statistics.document import Criterion, Share, Statement, Statistics
 from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT, columns_are_exchanged
 from laion_assets.statistics.statements import say
@@ -40,11 +41,15 @@ def known_lengths(known: Share | None, path: str) -> tuple[str, dict[str, str]]:
 def _leaves(name: str, found: Statistics) -> tuple[str, dict[str, str]]:
     """The number as in the table beside, where its interval stands."""
     places = {"rows": f"yields/{name}/rows count"}
+    choice = next(choice for choice in found.yields if choice.id == name)
+    left = choice.rows.estimate
     if found.reach is None:
-        return " It leaves {rows} rows, as far as their links still work.", places
-    if next(choice for choice in found.yields if choice.id == name).bytes.estimate is None:
-        return " It leaves {rows} images.", places
-    return " It leaves {rows} images, {bytes}.", places | {"bytes": f"yields/{name}/bytes bytes"}
+        links = noun("its link still works", left, "their links still work")
+        return f" It leaves {{rows}} {noun('row', left)}, as far as {links}.", places
+    template = f" It leaves {{rows}} {noun('image', left)}"
+    if choice.bytes.estimate is None:
+        return f"{template}.", places
+    return f"{template}, {{bytes}}.", places | {"bytes": f"yields/{name}/bytes bytes"}
 
 
 def _classes(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -145,19 +150,14 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if line is None:
         return []
     places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count+ci"}
+    left = f"{{rows}} {noun('image', found.yields[-1].rows.estimate)}"
     if line.verdict == "met":
-        template = (
-            "The cleaning filters together still leave {rows} images, more than the {wanted} wanted: apply them all."
-        )
+        ending = f"still leave {left}, more than the {{wanted}} wanted: apply them all."
     elif line.verdict == "not met":
-        template = (
-            "The cleaning filters together leave {rows} images, fewer than the {wanted} wanted: choose among them."
-        )
+        ending = f"leave {left}, fewer than the {{wanted}} wanted: choose among them."
     else:
-        template = (
-            "The cleaning filters together leave about {rows} images; whether that reaches the {wanted} wanted is open."
-        )
-    return [say(document, "enough", template, **places)]
+        ending = f"leave about {left}; whether that reaches the {{wanted}} wanted is open."
+    return [say(document, "enough", f"The cleaning filters together {ending}", **places)]
 
 
 def download_strategy(found: Statistics, document: dict[str, Any]) -> list[Statement]:
@@ -173,8 +173,9 @@ def download_strategy(found: Statistics, document: dict[str, Any]) -> list[State
         "images": "strategy/images count+ci",
     }
     template = (
-        "Filter on the metadata first: of {all} rows, {attempts} have to be asked for, and about {images} images will "
-        "come"
+        f"Filter on the metadata first: of {{all}} {noun('row', found.coverage.population)}, {{attempts}} "
+        f"{noun('has', plan.attempts.estimate, 'have')} to be asked for, and about {{images}} "
+        f"{noun('image', plan.images.estimate)} will come"
     )
     if plan.bytes.estimate is not None:
         basis, lengths = known_lengths(found.yields[-1].lengths_known, "yields/combined/lengths_known")
@@ -213,13 +214,16 @@ def _wanted(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if line is None:
         return []
     places = {"wanted": "requirement/rows_wanted count", "attempts": "strategy/attempts_for_rows_wanted count+ci"}
+    images = f"{{wanted}} {noun('image', found.requirement.rows_wanted)}"
+    asked = None if found.strategy is None else found.strategy.attempts_for_rows_wanted
+    rows = f"{{attempts}} {noun('row', asked.estimate if asked else None)}"
     if line.verdict == "met":
-        template = "For {wanted} images, asking for {attempts} rows is enough: a random part of them will do."
+        template = f"For {images}, asking for {rows} is enough: a random part of them will do."
         return [say(document, "part_is_enough", template, **places)]
     if line.verdict == "not met":
-        template = "{wanted} images would take {attempts} rows, more than pass the filters: relax a filter."
+        template = f"{images} would take {rows}, more than pass the filters: relax a filter."
         return [say(document, "not_enough", template, **places)]
-    template = "{wanted} images would take {attempts} rows, about as many as pass the filters: ask for all of them."
+    template = f"{images} would take {rows}, about as many as pass the filters: ask for all of them."
     return [say(document, "all_of_them", template, **places)]
 
 

@@ -72,6 +72,11 @@ def count(value: float | None) -> str:
     return f"{round(value):,}"
 
 
+def noun(one: str, value: float | None, more: str = "") -> str:
+    """What stands beside a number as ``count`` shows it: ``row``, or ``rows`` beside any but 1."""
+    return one if value is not None and round(value) == 1 else more or f"{one}s"
+
+
 def full_count(value: float | None) -> str:
     """``1,234,567``."""
     return UNKNOWN if value is None else f"{round(value):,}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laion_assets.statistics.display import count, full_count
+from laion_assets.statistics.display import count, full_count, noun
 from laion_assets.statistics.intervals import METHODS
 from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
 from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
@@ -125,17 +125,27 @@ def _encoded(image: "Image.Image") -> bytes:
     return buffer.getvalue()
 
 
+def _can_be_drawn(text: str) -> bool:
+    """Whether the bundled font has all characters; of others, a box each would be seen."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
+    return all(ord(character) in known for character in text)
+
+
 def _heading(figure: "Figure", data: Pictured) -> None:
     found = data.statistics
     cover = found.coverage
-    parts = f"{full_count(cover.sample_parts)} part{'' if cover.sample_parts == 1 else 's'}"
-    line = f"{count(cover.population)} rows in {parts}  ·  {full_count(cover.sample_rows)} sampled"
+    rows = f"{count(cover.population)} {noun('row', cover.population)}"
+    parts = f"{full_count(cover.sample_parts)} {noun('part', cover.sample_parts)}"
+    line = f"{rows} in {parts}  ·  {full_count(cover.sample_rows)} sampled"
     if found.reach is not None:
-        line += f"  ·  {full_count(cover.measured_rows)} images reached and measured"
+        line += f"  ·  {full_count(cover.measured_rows)} {noun('image', cover.measured_rows)} reached and measured"
     else:
         line += "  ·  the web was not asked"
     method = "wilson_effective" if cover.weighted else "wilson_fpc"
-    figure.text(0.06, 0.978, found.title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
+    title = found.title if _can_be_drawn(found.title) else found.dataset
+    figure.text(0.06, 0.978, title, fontsize=22, fontweight="bold", color=LIGHT.ink, va="top", parse_math=False)
     figure.text(0.06, 0.9585, line, fontsize=11.5, color=LIGHT.quiet, va="top", parse_math=False)
     figure.text(
         0.06,

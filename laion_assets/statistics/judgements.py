@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from laion_assets.statistics.declared import NO_NAME
+from laion_assets.statistics.display import noun
 from laion_assets.statistics.document import Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.statements import say
@@ -63,19 +64,21 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     where = "declared_all" if views.declared_all else "declared_sample"
     whose = "valid" if views.declared_all else "sampled"
     rows = found.coverage.rows_valid if views.declared_all else found.coverage.sample_rows
-    those = "rows" if held.n == rows else "rows with declared sizes"
+    those = noun("row", held.n) + ("" if held.n == rows else " with declared sizes")
     path = f"thresholds/{found.declared_minimum_side_px}/views/{where}"
     if held.count == held.n:
-        template = f"Every one of the {{n}} {whose} {those} declares both sides at {{side}} px or more"
+        every = "The only" if held.n == 1 else "Every one of the {n}"
+        template = f"{every} {whose} {those} declares both sides at {{side}} px or more"
         template += ", as promised." if found.minimum_is_promised else "."
         return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
     start = "The promise is broken: " if found.minimum_is_promised else "Not all rows declare enough: "
     if views.declared_all:
         path = "anomaly/kinds/declared_below_minimum/declared_all"
-        template = f"{start}{{few}} of the {{n}} valid {those} ({{share}}) declare a side below {{side}} px."
+        declare = noun("declares", held.n - held.count, "declare")
+        template = f"{start}{{few}} of the {{n}} valid {those} ({{share}}) {declare} a side below {{side}} px."
         places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
         return [("limit", say(document, "promise", template, **places, **side))]
-    template = f"{start}{{share}} of the {those} declare a side below {{side}} px."
+    template = f"{start}{{share}} of the {those} {noun('declares', held.n, 'declare')} a side below {{side}} px."
     share = "anomaly/kinds/declared_below_minimum/share percent+ci"
     return [("limit", say(document, "promise", template, share=share, **side))]
 
@@ -189,10 +192,11 @@ def _shapes(found: Statistics, document: dict[str, Any]) -> list[Judged]:
 def _precision(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     needed = next(size.rows_any_share for size in found.sample_sizes if size.half_width == PRECISE_HALF_WIDTH)
     places = {"n": "coverage/sample_rows full_count"}
+    rows = f"{{n}} {noun('row', found.coverage.sample_rows)}"
     if found.coverage.sample_rows >= needed:
-        template = "The sample of {n} rows is large enough to pin shares to within about one percentage point."
+        template = f"The sample of {rows} is large enough to pin shares to within about one percentage point."
         return [("strength", say(document, "precision", template, **places))]
-    template = "The sample is small: with {n} rows, shares are uncertain by more than one percentage point."
+    template = f"The sample is small: with {rows}, shares are uncertain by more than one percentage point."
     return [("limit", say(document, "precision", template, **places))]
 
 
@@ -336,10 +340,11 @@ def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if share is None or share.estimate is None:
         return []
     places = {"share": "coverage/quarantined percent", "rows": "coverage/rows_in count"}
+    published = f"{{rows}} published {noun('row', found.coverage.rows_in)}"
     if share.estimate > MANY_QUARANTINED:
-        template = "{share} of the {rows} published rows are unusable and were quarantined."
+        template = f"Of {published}, {{share}} were quarantined: nothing can be made of them."
         return [("limit", say(document, "quarantine", template, **places))]
-    template = "The metadata is clean: {share} of the {rows} published rows had to be quarantined."
+    template = f"The metadata is clean: of {published}, {{share}} had to be quarantined."
     return [("strength", say(document, "quarantine", template, **places))]
 
 
@@ -350,7 +355,8 @@ def _coverage(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         places = {"parts": "coverage/parts full_count", "expected": "coverage/parts_expected full_count"}
         judged.append(("limit", say(document, "missing_parts", template, **places)))
     if cover.rows_valid is not None and cover.rows_valid != cover.population:
-        template = "The sample stands for {sampled} rows, the profiles count {valid}: draw the sample again."
+        rows = noun("row", cover.population)
+        template = f"The sample stands for {{sampled}} {rows}, the profiles count {{valid}}: draw the sample again."
         places = {"sampled": "coverage/population full_count", "valid": "coverage/rows_valid full_count"}
         judged.append(("limit", say(document, "stale_sample", template, **places)))
     return judged

@@ -7,6 +7,7 @@ here, and addresses are not judged here.
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urljoin
@@ -37,6 +38,7 @@ _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 # Of surrogates, those that stand for a byte that was not UTF-8 are that byte; the others are nothing.
 _LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_JOINERS = "\u200c\u200d"
 _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
 
 
@@ -168,10 +170,10 @@ def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]
         if len(name) > 253:
             raise _invalid(text, "has a host name of more than 253 characters")
         try:
-            # First UTS 46, which turns full-width digits and ideographic full stops into plain ones.
+            # Full-width digits and ideographic full stops become plain ones.
             mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
-            name = mapped if mapped.isascii() else idna.encode(mapped).decode("ascii")
-        except (idna.IDNAError, UnicodeError) as error:
+            name = ".".join(map(_ascii_label, mapped.split(".")))
+        except ValueError as error:  # IDNAError is one, and so is what idna says of characters newer than Python
             raise _invalid(text, f"has no valid international host name: {error}") from None
     name = name.lower()
     name = name.removesuffix(".")
@@ -183,6 +185,27 @@ def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]
     if len(name) > 253 or not _HOST.fullmatch(name):
         raise _invalid(text, "has a host name that cannot exist")
     return name, None
+
+
+def _ascii_label(label: str) -> str:
+    """A label of a mapped name as name servers know it, by the checks of UTS 46 that browsers make.
+
+    ``idna.encode`` makes those of IDNA 2008, which knows no emoji: browsers open such hosts.
+
+    Raises:
+        IDNAError: No browser would ask for it.
+    """
+    if label.isascii():
+        return label
+    if label.startswith("xn--"):
+        raise idna.IDNAError(f"{label!r} is encoded and is not")
+    idna.check_initial_combiner(label)
+    if any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in label):
+        idna.check_bidi(label)  # which refuses characters newer than Python, so not where it has nothing to say
+    for position, character in enumerate(label):
+        if character in _JOINERS and not idna.valid_contextj(label, position):
+            raise idna.IDNAError(f"{label!r} has a joiner where nothing is joined")
+    return "xn--" + label.encode("punycode").decode("ascii")
 
 
 def _ends_in_number(host: str) -> bool:

@@ -551,6 +551,26 @@ def test_a_minimum_that_nobody_promised_is_not_broken() -> None:
     assert "as promised" not in everything
 
 
+@pytest.mark.parametrize("probed", [True, False])
+def test_beside_one_stands_a_singular(*, probed: bool) -> None:
+    answered = probe(everybody()).filter(
+        pl.col("true_width") > 2048, pl.col("true_height") > 2048, pl.col("punsafe") < 0.1
+    )
+    one = answered.head(1)
+    evidence = Evidence.of(
+        one.with_columns(weight=1.0) if probed else one.select(list(VALIDATED_SCHEMA)).with_columns(weight=1.0),
+        declared=Declared.of(profiles(one, quarantined=0)),
+        requirement=many_wanted(1),
+        minimum_side_px=1024,
+    )
+    said = measure(evidence, dataset="d", title="D").conclusions
+    texts = [statement.text.replace("\u00a0", " ") for group in dict(said).values() for statement in group]
+    assert re.findall(r"\b1 row\b", " ".join(texts))
+    assert [
+        text for text in texts if re.search(r"(?<![\d.,])1 (?:\w+ )?(?:rows|images|links|parts|files)\b", text)
+    ] == []
+
+
 def test_rows_without_declared_sizes_are_not_said_to_declare_any() -> None:
     text = sentence(found(after=half_sized).conclusions.strengths, "promise")
     assert "Every one of the 1,500 valid rows with declared sizes declares" in text

@@ -1,5 +1,6 @@
 """What is drawn, asked of matplotlib's own objects; how it looks is for eyes."""
 
+import dataclasses
 import functools
 import io
 
@@ -47,6 +48,17 @@ def picture() -> bytes:
 
 def axes() -> Axes:
     return Figure().add_subplot()
+
+
+def test_a_title_without_boxes() -> None:
+    """What the bundled font cannot draw is called by the dataset's name; a warning would fail the test."""
+    data = usual()
+    titled = {
+        title: analysis_png(dataclasses.replace(data, statistics=data.statistics.model_copy(update={"title": title})))
+        for title in ("d", "悟空", "悟空 images", "Données")
+    }
+    assert titled["悟空"] == titled["悟空 images"] == titled["d"]
+    assert titled["Données"] != titled["d"]
 
 
 @pytest.mark.parametrize("values", [[1024.0], [1.0, 30_000.0], [900.0, 1500.0, 9_000.0], []])
