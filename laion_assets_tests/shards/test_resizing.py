@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from laion_assets.probes.formats.jpeg import Frame
 from laion_assets.shards import process
 from laion_assets.shards.engine import engine_for, stop_engines
 from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
@@ -69,7 +70,7 @@ def decibels(one: Pixels, other: Pixels) -> float:
     return float(10 * np.log10(255**2 / max(((one - other) ** 2).mean(), 1e-9)))
 
 
-SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (3001, 1999)]
+SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (2048, 1536), (3001, 1999)]
 
 
 @functools.cache
@@ -85,10 +86,28 @@ def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: 
     assert decibels(pixels(theirs), pixels(ours)) > 38.5  # of lines this sharp, encoding keeps 28 to 34 dB
 
 
-@pytest.mark.parametrize(("width", "height"), [*SIZES, (4000, 1500), (4200, 1500)])
-def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(width: int, height: int) -> None:
-    body = encoded(photograph(width, height))
-    theirs, ours = both(body, "keep_ratio_largest", 1024)
+@pytest.mark.parametrize("size", [256, 500])
+@pytest.mark.parametrize(("width", "height"), [(743, 1001), (1024, 1024), (2001, 1501), (3301, 2001)])
+def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, size: int) -> None:
+    theirs, ours = both(pictured(width, height), "keep_ratio", size)
+    assert ours[1:] == theirs[1:]
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5
+
+
+PHOTOGRAPHS = [
+    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500), (6001, 1001)]),
+    *((*sides, 256, "4:2:0") for sides in [(1024, 1024), (743, 1001), (1637, 1001), (2001, 1501), (3701, 701)]),
+    (3001, 1999, 1024, "4:4:4"),
+    (1637, 1001, 256, "4:4:4"),
+]
+
+
+@pytest.mark.parametrize(("width", "height", "size", "subsampling"), PHOTOGRAPHS)
+def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(
+    width: int, height: int, size: int, subsampling: str
+) -> None:
+    body = encoded(photograph(width, height), subsampling=subsampling)
+    theirs, ours = both(body, "keep_ratio_largest", size)
     whole = Image.open(io.BytesIO(body)).convert("RGB")
     resized = whole.resize((ours[1] or 0, ours[2] or 0), Image.Resampling.LANCZOS)
     ideal = np.asarray(resized, dtype=np.float64)[:, :, ::-1]
@@ -97,6 +116,76 @@ def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(width: int,
     by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
     by_both = decibels(pixels(ours), averaged.astype(np.float64))
     assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
+
+
+def _flags(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How OpenCV was asked to decode an image."""
+    asked, imdecode = list[int](), cv2.imdecode
+
+    def noted(data: np.ndarray[tuple[int], np.dtype[np.uint8]], flags: int) -> object:
+        asked.append(flags)
+        return imdecode(data, flags)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cv2.imdecode", noted)
+        QuickResizer(size, "keep_ratio_largest", True)(io.BytesIO(body))  # noqa: FBT003
+    return asked
+
+
+HALF, QUARTER, EIGHTH = (
+    flag | cv2.IMREAD_IGNORE_ORIENTATION
+    for flag in (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
+)
+WHOLE = cv2.IMREAD_UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size", "how"),
+    [
+        (2048, 1536, 1024, HALF),
+        (2048, 1365, 1024, WHOLE),  # half of its height is no whole number
+        (2900, 2000, 1024, WHOLE),
+        (3001, 1999, 1024, HALF),
+        (2001, 1501, 512, HALF),
+        (2001, 1501, 256, QUARTER),
+        (2001, 1501, 128, EIGHTH),
+    ],
+)
+def test_no_more_is_decoded_than_is_needed(
+    width: int, height: int, size: int, how: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _flags(pictured(width, height), size, monkeypatch) == [how]
+
+
+def without_height(body: bytes) -> bytes:
+    """The frame's height is left to a segment that never comes."""
+    at = body.index(b"\xff\xc0")
+    return body[: at + 5] + b"\0\0" + body[at + 7 :]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(lambda: encoded(picture(2048, 1536), subsampling="4:2:2"), id="4:2:2"),
+        pytest.param(lambda: encoded(picture(2048, 1536).convert("L")), id="grey"),
+        pytest.param(lambda: encoded(picture(2048, 1536).convert("CMYK")), id="CMYK"),
+        pytest.param(lambda: encoded(picture(2048, 1536), "PNG"), id="PNG"),
+        pytest.param(lambda: pictured(2048, 1536)[:100], id="cut off"),
+        pytest.param(lambda: without_height(pictured(2048, 1536)), id="without height"),
+    ],
+)
+def test_what_would_lose_by_it_or_is_in_doubt_is_decoded_whole(
+    body: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _flags(body(), 256, monkeypatch)[0] == WHOLE
+
+
+def test_a_size_that_the_decoder_does_not_see_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "laion_assets.probes.formats.jpeg.read_size", lambda _: Frame(4000, 3000, sampling=(17, 17, 17))
+    )
+    theirs, ours = both(pictured(2048, 1536), "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:] == (1024, 768, 2048, 1536, None)
 
 
 UNUSUAL: dict[str, Callable[[], bytes]] = {
@@ -129,12 +218,13 @@ def test_borders_are_img2datasets() -> None:
     assert ours == theirs
 
 
-def test_the_stored_size_counts_whatever_exif_says_about_turning() -> None:
-    image = picture(1600, 1200)
+@pytest.mark.parametrize(("width", "height"), [(1600, 1200), (3600, 2700)])
+def test_the_stored_size_counts_whatever_exif_says_about_turning(width: int, height: int) -> None:
+    image = picture(width, height)
     exif = image.getexif()
     exif[0x0112] = 6
     theirs, ours = both(encoded(image, exif=exif.tobytes()), "keep_ratio_largest", 1024)
-    assert ours[1:] == theirs[1:] == (1024, 768, 1600, 1200, None)
+    assert ours[1:] == theirs[1:] == (1024, 768, width, height, None)
 
 
 @pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 1), (2, 4, 1), (8, 4, 1), (32, 4, 7), (32, 1, 31)])

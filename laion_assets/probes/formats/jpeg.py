@@ -2,6 +2,7 @@
 
 import re
 import struct
+from dataclasses import dataclass
 
 from laion_assets.probes.formats.exif import exif_orientation
 from laion_assets.probes.formats.prefix import Doubt, Short, Size, take
@@ -21,7 +22,19 @@ _SMALLEST_SCAN_BYTES = 8
 _MAX_SEGMENTS = 4096
 
 
-def read_size(data: bytes) -> Size:
+@dataclass(frozen=True)
+class Frame(Size):
+    """What the first frame header says.
+
+    Attributes:
+        sampling: Per component, its horizontal and its vertical sampling factor as the two halves of a byte, as far as
+            the bytes read so far say so.
+    """
+
+    sampling: tuple[int, ...] = ()
+
+
+def read_size(data: bytes) -> Frame:
     """Walk the segments up to the first frame header; what an APP segment holds (a thumbnail, say) is skipped whole."""
     at, orientation = 2, None
     for _ in range(_MAX_SEGMENTS):
@@ -47,7 +60,7 @@ def read_size(data: bytes) -> Size:
     raise Doubt(f"more than {_MAX_SEGMENTS} segments before the frame header")
 
 
-def _frame(data: bytes, at: int, marker: int, orientation: int | None) -> Size:
+def _frame(data: bytes, at: int, marker: int, orientation: int | None) -> Frame:
     length, precision, height, width, components = struct.unpack(">HBHHB", take(data, at + 2, 8))
     if length != 8 + 3 * components or not 1 <= components <= 4:
         raise Doubt("the frame header contradicts itself")
@@ -56,4 +69,6 @@ def _frame(data: bytes, at: int, marker: int, orientation: int | None) -> Size:
     if height == 0:
         raise Doubt("the height is only told after the first scan (DNL)")
     # A frame is followed by one scan at least.
-    return Size(width, height, orientation, file_bytes=at + 2 + length + _SMALLEST_SCAN_BYTES)
+    smallest_bytes = at + 2 + length + _SMALLEST_SCAN_BYTES
+    sampling = tuple(data[at + 11 : at + 2 + length : 3])
+    return Frame(width, height, orientation, file_bytes=smallest_bytes, sampling=sampling)
