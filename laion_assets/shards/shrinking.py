@@ -26,6 +26,7 @@ _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.0, 4.0
 # What is left to shrink after decoding at a fraction: with less, interpolating would blur more than averaging does.
 _LEFT_AT_LEAST = {2: 1.45, 4: 1.6, 8: 1.8}
 _FRACTIONS = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+_MAX_PIXELS = 1 << 30  # OpenCV's own limit, which it sets to what is left after reducing
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
 _REDUCED_WELL = {(0x22, 0x11, 0x11), (0x11, 0x11, 0x11)}
@@ -52,7 +53,7 @@ def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
     reduced = _decode_reduced(body, data, wanted)
     if reduced is not None:
         return reduced
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if body else None
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
         return None
     height, width = pixels.shape[:2]
@@ -68,17 +69,25 @@ def _decode_reduced(body: bytes, data: Pixels, wanted: Wanted) -> tuple[Pixels, 
     except (Short, Doubt):
         return None
     size = wanted(frame.width, frame.height)
-    if size is None or frame.sampling not in _REDUCED_WELL:
+    if size is None or frame.sampling not in _REDUCED_WELL or frame.width * frame.height > _MAX_PIXELS:
         return None
     for fraction, how in _FRACTIONS.items():
         width, height = frame.width / fraction, frame.height / fraction
-        if (width, height) == size or min(width / size[0], height / size[1]) >= _LEFT_AT_LEAST[fraction]:
-            pixels = cv2.imdecode(data, how | cv2.IMREAD_IGNORE_ORIENTATION)
+        left = (width / size[0], height / size[1])
+        if left == (1, 1) or (min(left) >= _LEFT_AT_LEAST[fraction] and max(left) <= _IN_PAIRS_UP_TO):
+            pixels = _decode(data, how | cv2.IMREAD_IGNORE_ORIENTATION)
             # A last pixel that is only partly there counts as one.
             if pixels is None or pixels.shape[:2] != (-(-frame.height // fraction), -(-frame.width // fraction)):
                 return None
             return average(pixels, *size, shown=(width, height)), frame.width, frame.height
     return None
+
+
+def _decode(data: Pixels, how: int) -> Pixels | None:
+    try:
+        return cv2.imdecode(data, how) if data.size else None
+    except cv2.error:  # more pixels than OpenCV takes
+        return None
 
 
 def average(pixels: Pixels, width: int, height: int, *, shown: tuple[float, float] | None = None) -> Pixels:
@@ -88,7 +97,8 @@ def average(pixels: Pixels, width: int, height: int, *, shown: tuple[float, floa
         pixels: 8 bits each.
         width: New width in px.
         height: New height in px.
-        shown: How many columns and rows of ``pixels`` hold the image, where not all of them do to their ends.
+        shown: How many columns and rows of ``pixels`` hold the image, where not all of them do to their ends; heeded up
+            to four times the wanted size.
     """
     columns, rows = shown or (pixels.shape[1], pixels.shape[0])
     factor = max(columns / width, rows / height)

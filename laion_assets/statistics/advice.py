@@ -152,7 +152,7 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count+ci"}
     left = f"{{rows}} {noun('image', found.yields[-1].rows.estimate)}"
     if line.verdict == "met":
-        ending = f"still leave {left}, more than the {{wanted}} wanted: apply them all."
+        ending = f"still leave {left}, enough for the {{wanted}} wanted: apply them all."
     elif line.verdict == "not met":
         ending = f"leave {left}, fewer than the {{wanted}} wanted: choose among them."
     else:
@@ -218,7 +218,7 @@ def _wanted(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     asked = None if found.strategy is None else found.strategy.attempts_for_rows_wanted
     rows = f"{{attempts}} {noun('row', asked.estimate if asked else None)}"
     if line.verdict == "met":
-        template = f"For {images}, asking for {rows} is enough: a random part of them will do."
+        template = f"For {images}, asking for {rows} is enough: a random part of what passes the filters."
         return [say(document, "part_is_enough", template, **places)]
     if line.verdict == "not met":
         template = f"{images} would take {rows}, more than pass the filters: relax a filter."

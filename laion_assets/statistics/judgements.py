@@ -72,13 +72,16 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         template += ", as promised." if found.minimum_is_promised else "."
         return [("strength", say(document, "promise", template, n=f"{path}/n count", **side))]
     start = "The promise is broken: " if found.minimum_is_promised else "Not all rows declare enough: "
+    if held.n == 1:
+        template = f"{start}the only {whose} {those} declares a side below {{side}} px."
+        return [("limit", say(document, "promise", template, **side))]
     if views.declared_all:
         path = "anomaly/kinds/declared_below_minimum/declared_all"
         declare = noun("declares", held.n - held.count, "declare")
         template = f"{start}{{few}} of the {{n}} valid {those} ({{share}}) {declare} a side below {{side}} px."
         places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
         return [("limit", say(document, "promise", template, **places, **side))]
-    template = f"{start}{{share}} of the {those} {noun('declares', held.n, 'declare')} a side below {{side}} px."
+    template = f"{start}{{share}} of the {those} declare a side below {{side}} px."
     share = "anomaly/kinds/declared_below_minimum/share percent+ci"
     return [("limit", say(document, "promise", template, share=share, **side))]
 
@@ -342,7 +345,7 @@ def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     places = {"share": "coverage/quarantined percent", "rows": "coverage/rows_in count"}
     published = f"{{rows}} published {noun('row', found.coverage.rows_in)}"
     if share.estimate > MANY_QUARANTINED:
-        template = f"Of {published}, {{share}} were quarantined: nothing can be made of them."
+        template = f"Of {published}, {{share}} were unusable and quarantined."
         return [("limit", say(document, "quarantine", template, **places))]
     template = f"The metadata is clean: of {published}, {{share}} had to be quarantined."
     return [("strength", say(document, "quarantine", template, **places))]

@@ -39,6 +39,7 @@ _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 # Of surrogates, those that stand for a byte that was not UTF-8 are that byte; the others are nothing.
 _LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _JOINERS = "\u200c\u200d"
+_PICTOGRAPHS = frozenset(map(chr, range(0x1F000, 0x1FB00)))
 _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
 
 
@@ -170,9 +171,7 @@ def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]
         if len(name) > 253:
             raise _invalid(text, "has a host name of more than 253 characters")
         try:
-            # Full-width digits and ideographic full stops become plain ones.
-            mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
-            name = ".".join(map(_ascii_label, mapped.split(".")))
+            name = _ascii_name(name)
         except ValueError as error:  # IDNAError is one, and so is what idna says of characters newer than Python
             raise _invalid(text, f"has no valid international host name: {error}") from None
     name = name.lower()
@@ -187,21 +186,33 @@ def _read_host(name: str, text: str) -> tuple[str, ipaddress.IPv4Address | None]
     return name, None
 
 
-def _ascii_label(label: str) -> str:
-    """A label of a mapped name as name servers know it, by the checks of UTS 46 that browsers make.
+def _ascii_name(name: str) -> str:
+    """An international host name as name servers know it, by the checks of UTS 46 that browsers make.
 
-    ``idna.encode`` makes those of IDNA 2008, which knows no emoji: browsers open such hosts.
+    ``idna.encode`` makes those of IDNA 2008, which knows no emoji: browsers open such hosts. What is ASCII already is
+    left to the name servers.
 
     Raises:
-        IDNAError: No browser would ask for it.
+        ValueError: No browser would ask for it, or nobody can tell: how characters newer than Python's tables combine,
+            and in which direction they run, is not known, except of pictographs.
     """
+    # Full-width digits and ideographic full stops become plain ones.
+    mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    if any(unicodedata.category(character) == "Cn" and character not in _PICTOGRAPHS for character in mapped):
+        raise idna.IDNAError(f"{mapped!r} has characters that are not known here")
+    labels = mapped.split(".")
+    if any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in mapped):
+        for label in filter(None, labels):
+            idna.check_bidi(label, check_ltr=True)
+    return ".".join(map(_ascii_label, labels))
+
+
+def _ascii_label(label: str) -> str:
     if label.isascii():
         return label
     if label.startswith("xn--"):
         raise idna.IDNAError(f"{label!r} is encoded and is not")
     idna.check_initial_combiner(label)
-    if any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in label):
-        idna.check_bidi(label)  # which refuses characters newer than Python, so not where it has nothing to say
     for position, character in enumerate(label):
         if character in _JOINERS and not idna.valid_contextj(label, position):
             raise idna.IDNAError(f"{label!r} has a joiner where nothing is joined")

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(
     assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
 
 
-def _flags(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def flags_of(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How OpenCV was asked to decode an image."""
     asked, imdecode = list[int](), cv2.imdecode
 
@@ -149,12 +150,14 @@ WHOLE = cv2.IMREAD_UNCHANGED
         (2001, 1501, 512, HALF),
         (2001, 1501, 256, QUARTER),
         (2001, 1501, 128, EIGHTH),
+        (2317, 9, 100, WHOLE),  # an eighth would leave too few rows, a quarter too many columns
+        (5001, 151, 128, WHOLE),
     ],
 )
 def test_no_more_is_decoded_than_is_needed(
     width: int, height: int, size: int, how: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _flags(pictured(width, height), size, monkeypatch) == [how]
+    assert flags_of(pictured(width, height), size, monkeypatch) == [how]
 
 
 def without_height(body: bytes) -> bytes:
@@ -177,7 +180,7 @@ def without_height(body: bytes) -> bytes:
 def test_what_would_lose_by_it_or_is_in_doubt_is_decoded_whole(
     body: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _flags(body(), 256, monkeypatch)[0] == WHOLE
+    assert flags_of(body(), 256, monkeypatch)[0] == WHOLE
 
 
 def test_a_size_that_the_decoder_does_not_see_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +189,21 @@ def test_a_size_that_the_decoder_does_not_see_is_not_believed(monkeypatch: pytes
     )
     theirs, ours = both(pictured(2048, 1536), "keep_ratio_largest", 1024)
     assert ours[1:] == theirs[1:] == (1024, 768, 2048, 1536, None)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_more_pixels_than_img2dataset_takes_are_refused_as_it_does(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = encoded(picture(64, 48), kind)
+    if kind == "JPEG":
+        at = body.index(b"\xff\xc0") + 5
+        body = body[:at] + (65_500).to_bytes(2, "big") * 2 + body[at + 4 :]
+    else:
+        chunk = b"IHDR" + (65_500).to_bytes(4, "big") * 2 + body[24:29]
+        body = body[:12] + chunk + zlib.crc32(chunk).to_bytes(4, "big") + body[33:]
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours == theirs
+    assert ours[0] is None
+    assert flags_of(body, 1024, monkeypatch)[0] == WHOLE
 
 
 UNUSUAL: dict[str, Callable[[], bytes]] = {

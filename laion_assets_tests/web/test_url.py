@@ -109,6 +109,11 @@ def test_a_url_is_read_as_a_browser_reads_it(text: str, asked: str) -> None:
         "http://a\u200db.example/",
         "http://\U0001fae8\u200dx.example/",
         "http://1\u05d0\u05d1.example/",
+        "http://1a.\u05d0\u05d1.example/",  # where one label runs from right to left, all heed the rule
+        # Newer than Python: a mark that begins a label, marks to be put in order, a letter from right to left.
+        "http://\u0897a.example/",
+        "http://1\U00010efd\u094d.example/",
+        "http://1\U00010d40.example/",
         "http://" + "a" * 64 + ".com/",
         "http://" + "a." * 130 + "com/",
         "http://" + "ä" * 300 + ".com/",
