@@ -88,7 +88,7 @@ def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: 
 
 
 @pytest.mark.parametrize("size", [256, 500])
-@pytest.mark.parametrize(("width", "height"), [(743, 1001), (1024, 1024), (2001, 1501), (3301, 2001)])
+@pytest.mark.parametrize(("width", "height"), [(743, 1001), (2001, 1501)])
 def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, size: int) -> None:
     theirs, ours = both(pictured(width, height), "keep_ratio", size)
     assert ours[1:] == theirs[1:]
@@ -96,8 +96,8 @@ def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, 
 
 
 PHOTOGRAPHS = [
-    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500), (6001, 1001)]),
-    *((*sides, 256, "4:2:0") for sides in [(1024, 1024), (743, 1001), (1637, 1001), (2001, 1501), (3701, 701)]),
+    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500)]),
+    *((*sides, 256, "4:2:0") for sides in [(1637, 1001), (2001, 1501), (3701, 701)]),
     (3001, 1999, 1024, "4:4:4"),
     (1637, 1001, 256, "4:4:4"),
 ]
@@ -236,7 +236,7 @@ def test_borders_are_img2datasets() -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize(("width", "height"), [(1600, 1200), (3600, 2700)])
+@pytest.mark.parametrize(("width", "height"), [(1600, 1200), (3200, 2400)])
 def test_the_stored_size_counts_whatever_exif_says_about_turning(width: int, height: int) -> None:
     image = picture(width, height)
     exif = image.getexif()

@@ -1,0 +1,77 @@
+"""Making images smaller: our resizer beside img2dataset's, in one thread and without downloads.
+
+``python -m benchmarks.resizing [--quick] [--json FILE]``. The images are those of ``benchmarks.download``. Both take
+turns on every image, several rounds of it, and the quickest of each counts: what else the machine does falls out.
+"""
+
+import argparse
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from benchmarks.download import GOAL_RESIZED, make_images
+from laion_assets.shards.resizing import QuickResizer
+from laion_assets.shards.upstream import Resizer
+
+TARGETS = ((1024, "keep_ratio_largest"), (512, "keep_ratio_largest"), (256, "keep_ratio"))
+PEER = "img2dataset"
+
+
+def milliseconds(images: list[bytes], resizers: tuple[Resizer, Resizer], rounds: int) -> tuple[float, float]:
+    """Per image on average, of each resizer its quickest round per image."""
+    totals = [0.0, 0.0]
+    for image in images:
+        best = [float("inf")] * 2
+        for _ in range(rounds):
+            for place, resizer in enumerate(resizers):
+                began = time.perf_counter()
+                resizer(io.BytesIO(image))
+                best[place] = min(best[place], time.perf_counter() - began)
+        totals = [total + quickest for total, quickest in zip(totals, best, strict=True)]
+    theirs, ours = (1000 * total / len(images) for total in totals)
+    return theirs, ours
+
+
+def compare(images: list[bytes], size: int, mode: str, rounds: int) -> dict[str, Any]:
+    """One line of the table and of the JSON."""
+    both = tuple(kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer))  # noqa: FBT003
+    theirs, ours = milliseconds(images, (both[0], both[1]), rounds)
+    side = "long" if mode == "keep_ratio_largest" else "short"
+    return {
+        "claim": f"an image made smaller, to {size} px on its {side} side",
+        "unit": "ms",
+        "ours": round(ours, 2),
+        "peer": round(theirs, 2),
+        "peer_name": PEER,
+        "ratio": round(theirs / ours, 2),
+        "goal": GOAL_RESIZED,
+        "met": theirs / ours >= GOAL_RESIZED,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="fewer images, within a minute")
+    arguments.add_argument("--json", type=Path, help="write the claims to this file")
+    asked = arguments.parse_args()
+    cv2.setNumThreads(1)
+    images = make_images(30 if asked.quick else 300)
+    claims = []
+    for size, mode in TARGETS:
+        claims.append(one := compare(images, size, mode, 3 if asked.quick else 5))
+        print(
+            f"{one['claim']:<56}{one['ours']:>6.1f} ms {PEER} {one['peer']:>6.1f} ms{one['ratio']:>6.2f} x"
+            f"  goal {one['goal']} {'met' if one['met'] else 'MISSED'}",
+            flush=True,
+        )
+    if asked.json:
+        asked.json.write_text(json.dumps(claims, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
