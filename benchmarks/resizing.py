@@ -21,25 +21,24 @@ TARGETS = ((1024, "keep_ratio_largest"), (512, "keep_ratio_largest"), (256, "kee
 PEER = "img2dataset"
 
 
-def milliseconds(images: list[bytes], resizers: tuple[Resizer, Resizer], rounds: int) -> tuple[float, float]:
+def milliseconds(images: list[bytes], resizers: list[Resizer], rounds: int) -> list[float]:
     """Per image on average, of each resizer its quickest round per image."""
-    totals = [0.0, 0.0]
+    totals = [0.0] * len(resizers)
     for image in images:
-        best = [float("inf")] * 2
+        best = [float("inf")] * len(resizers)
         for _ in range(rounds):
             for place, resizer in enumerate(resizers):
                 began = time.perf_counter()
                 resizer(io.BytesIO(image))
                 best[place] = min(best[place], time.perf_counter() - began)
         totals = [total + quickest for total, quickest in zip(totals, best, strict=True)]
-    theirs, ours = (1000 * total / len(images) for total in totals)
-    return theirs, ours
+    return [1000 * total / len(images) for total in totals]
 
 
 def compare(images: list[bytes], size: int, mode: str, rounds: int) -> dict[str, Any]:
     """One line of the table and of the JSON."""
-    both = tuple(kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer))  # noqa: FBT003
-    theirs, ours = milliseconds(images, (both[0], both[1]), rounds)
+    both = [kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer)]  # noqa: FBT003
+    theirs, ours = milliseconds(images, both, rounds)
     side = "long" if mode == "keep_ratio_largest" else "short"
     return {
         "claim": f"an image made smaller, to {size} px on its {side} side",

@@ -20,6 +20,7 @@ from laion_assets.lake.lake import Lake
 from laion_assets.pipeline import Pipeline, RunFailedError, Work
 from laion_assets.sandbox.spec import SandboxError, SandboxSpec
 from laion_assets.sources.published import SourceError
+from laion_assets.statistics.display import pluralize
 from laion_assets.summary import print_summary
 from laion_assets.terminal import Display, Stage, stderr_into
 
@@ -112,7 +113,7 @@ def _run(pipeline: Pipeline, display: Display, title: str, works: Sequence[Work]
             pipeline.run(work, on_message=_speaker(stage, work))
             stage.advance()
         reused = len(works) - len(needed)
-        runs = f"{len(needed)} run{'' if len(needed) == 1 else 's'}"
+        runs = f"{len(needed)} {pluralize('run', len(needed))}"
         stage.conclude(f"{runs}, {reused} reused" if reused else runs)
 
 

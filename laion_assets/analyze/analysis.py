@@ -354,7 +354,7 @@ def _found(listing: Listing) -> str:
     sizes = [part.size_bytes for part in listing.parts]
     told_sizes = [size for size in sizes if size is not None]
     size = f", {shown.size(sum(told_sizes))}" if len(told_sizes) == count else ""
-    return f"{count} part{'' if count == 1 else 's'}{size} at {without_query(listing.source_uri)}"
+    return f"{count} {shown.pluralize('part', count)}{size} at {without_query(listing.source_uri)}"
 
 
 def _unreadable(part: PublishedPart) -> str:

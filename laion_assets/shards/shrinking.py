@@ -21,7 +21,7 @@ from laion_assets.probes.formats.prefix import Doubt, Short
 # here the difference costs less than encoding at quality 95.
 _AS_SMOOTH_UP_TO = 1.6
 _TRIANGLE_VARIANCE = 1 / 6
-# Beyond the second factor the shrinking is left to OpenCV: one image in fifty.
+# Beyond the second factor the shrinking is left to OpenCV: only what was decoded whole has so far to go.
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.0, 4.0
 # What is left to shrink after decoding at a fraction: with less, interpolating would blur more than averaging does.
 _LEFT_AT_LEAST = {2: 1.45, 4: 1.6, 8: 1.8}
@@ -50,37 +50,51 @@ def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
     """
     cv2.setNumThreads(1)
     data = np.frombuffer(body, np.uint8)
-    reduced = _decode_reduced(body, data, wanted)
-    if reduced is not None:
-        return reduced
+    frame = _frame_of(body)
+    if frame is not None:
+        size = wanted(frame.width, frame.height)
+        if size is None:
+            return None
+        reduced = _decode_reduced(data, frame, _fraction_enough(frame, size))
+        if reduced is not None:
+            pixels, columns, rows = reduced
+            return _average(pixels, *size, columns, rows), frame.width, frame.height
     pixels = _decode(data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
         return None
     height, width = pixels.shape[:2]
     size = wanted(width, height)
-    return None if size is None else (average(pixels, *size), width, height)
+    return None if size is None else (_average(pixels, *size, width, height), width, height)
 
 
-def _decode_reduced(body: bytes, data: Pixels, wanted: Wanted) -> tuple[Pixels, int, int] | None:
+def _frame_of(body: bytes) -> jpeg.Frame | None:
+    """What a JPEG's header says without doubt, whether or not it decodes."""
     if not body.startswith(b"\xff\xd8"):
         return None
     try:
-        frame = jpeg.read_size(body)
+        return jpeg.read_size(body)
     except (Short, Doubt):
         return None
-    size = wanted(frame.width, frame.height)
-    if size is None or frame.sampling not in _REDUCED_WELL or frame.width * frame.height > _MAX_PIXELS:
+
+
+def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
+    """The smallest fraction of its size at which an image may be decoded, as its denominator."""
+    if frame.sampling in _REDUCED_WELL and frame.width * frame.height <= _MAX_PIXELS:
+        for fraction in _FRACTIONS:
+            left = frame.width / fraction / size[0], frame.height / fraction / size[1]
+            if left == (1, 1) or (min(left) >= _LEFT_AT_LEAST[fraction] and max(left) <= _IN_PAIRS_UP_TO):
+                return fraction
+    return 1
+
+
+def _decode_reduced(data: Pixels, frame: jpeg.Frame, fraction: int) -> tuple[Pixels, float, float] | None:
+    """Pixels, and how many columns and rows of them hold the image: of a last one, perhaps only a part is there."""
+    if fraction == 1:
         return None
-    for fraction, how in _FRACTIONS.items():
-        width, height = frame.width / fraction, frame.height / fraction
-        left = (width / size[0], height / size[1])
-        if left == (1, 1) or (min(left) >= _LEFT_AT_LEAST[fraction] and max(left) <= _IN_PAIRS_UP_TO):
-            pixels = _decode(data, how | cv2.IMREAD_IGNORE_ORIENTATION)
-            # A last pixel that is only partly there counts as one.
-            if pixels is None or pixels.shape[:2] != (-(-frame.height // fraction), -(-frame.width // fraction)):
-                return None
-            return average(pixels, *size, shown=(width, height)), frame.width, frame.height
-    return None
+    pixels = _decode(data, _FRACTIONS[fraction] | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None or pixels.shape[:2] != (-(-frame.height // fraction), -(-frame.width // fraction)):
+        return None
+    return pixels, frame.width / fraction, frame.height / fraction
 
 
 def _decode(data: Pixels, how: int) -> Pixels | None:
@@ -90,17 +104,8 @@ def _decode(data: Pixels, how: int) -> Pixels | None:
         return None
 
 
-def average(pixels: Pixels, width: int, height: int, *, shown: tuple[float, float] | None = None) -> Pixels:
-    """Make an image smaller, each new pixel about the mean of the area it covers.
-
-    Args:
-        pixels: 8 bits each.
-        width: New width in px.
-        height: New height in px.
-        shown: How many columns and rows of ``pixels`` hold the image, where not all of them do to their ends; heeded up
-            to four times the wanted size.
-    """
-    columns, rows = shown or (pixels.shape[1], pixels.shape[0])
+def _average(pixels: Pixels, width: int, height: int, columns: float, rows: float) -> Pixels:
+    """Make an image smaller, each new pixel about the mean of the area it covers."""
     factor = max(columns / width, rows / height)
     if factor > _IN_PAIRS_UP_TO:
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -6,7 +6,7 @@ The numbers are measured in ``yields``; only the words are here.
 from functools import partial
 from typing import Any
 
-from laion_assets.statistics.display import noun
+from laion_assets.statistics.display import pluralize
 from laion_assets.statistics.document import Criterion, Share, Statement, Statistics
 from laion_assets.statistics.judgements import CROWDED_HOST, MANY_OUR_FAULT, columns_are_exchanged
 from laion_assets.statistics.statements import say
@@ -44,9 +44,9 @@ def _leaves(name: str, found: Statistics) -> tuple[str, dict[str, str]]:
     choice = next(choice for choice in found.yields if choice.id == name)
     left = choice.rows.estimate
     if found.reach is None:
-        links = noun("its link still works", left, "their links still work")
-        return f" It leaves {{rows}} {noun('row', left)}, as far as {links}.", places
-    template = f" It leaves {{rows}} {noun('image', left)}"
+        links = pluralize("its link still works", left, "their links still work")
+        return f" It leaves {{rows}} {pluralize('row', left)}, as far as {links}.", places
+    template = f" It leaves {{rows}} {pluralize('image', left)}"
     if choice.bytes.estimate is None:
         return f"{template}.", places
     return f"{template}, {{bytes}}.", places | {"bytes": f"yields/{name}/bytes bytes"}
@@ -150,7 +150,7 @@ def _enough(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if line is None:
         return []
     places = {"wanted": "requirement/rows_wanted count", "rows": "yields/combined/rows count+ci"}
-    left = f"{{rows}} {noun('image', found.yields[-1].rows.estimate)}"
+    left = f"{{rows}} {pluralize('image', found.yields[-1].rows.estimate)}"
     if line.verdict == "met":
         ending = f"still leave {left}, enough for the {{wanted}} wanted: apply them all."
     elif line.verdict == "not met":
@@ -173,9 +173,9 @@ def download_strategy(found: Statistics, document: dict[str, Any]) -> list[State
         "images": "strategy/images count+ci",
     }
     template = (
-        f"Filter on the metadata first: of {{all}} {noun('row', found.coverage.population)}, {{attempts}} "
-        f"{noun('has', plan.attempts.estimate, 'have')} to be asked for, and about {{images}} "
-        f"{noun('image', plan.images.estimate)} will come"
+        f"Filter on the metadata first: of {{all}} {pluralize('row', found.coverage.population)}, {{attempts}} "
+        f"{pluralize('has', plan.attempts.estimate, 'have')} to be asked for, and about {{images}} "
+        f"{pluralize('image', plan.images.estimate)} will come"
     )
     if plan.bytes.estimate is not None:
         basis, lengths = known_lengths(found.yields[-1].lengths_known, "yields/combined/lengths_known")
@@ -214,9 +214,9 @@ def _wanted(found: Statistics, document: dict[str, Any]) -> list[Statement]:
     if line is None:
         return []
     places = {"wanted": "requirement/rows_wanted count", "attempts": "strategy/attempts_for_rows_wanted count+ci"}
-    images = f"{{wanted}} {noun('image', found.requirement.rows_wanted)}"
+    images = f"{{wanted}} {pluralize('image', found.requirement.rows_wanted)}"
     asked = None if found.strategy is None else found.strategy.attempts_for_rows_wanted
-    rows = f"{{attempts}} {noun('row', asked.estimate if asked else None)}"
+    rows = f"{{attempts}} {pluralize('row', asked.estimate if asked else None)}"
     if line.verdict == "met":
         template = f"For {images}, asking for {rows} is enough: a random part of what passes the filters."
         return [say(document, "part_is_enough", template, **places)]

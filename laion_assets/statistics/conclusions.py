@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from laion_assets.statistics.advice import download_strategy, known_lengths, recommendations
-from laion_assets.statistics.display import noun
+from laion_assets.statistics.display import pluralize
 from laion_assets.statistics.document import Conclusions, Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.judgements import columns_are_exchanged, judge
@@ -44,7 +44,7 @@ def _asked(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         "sample": "coverage/sample_rows full_count",
     }
     cover = found.coverage
-    start = f"{{rows}} {noun('row', cover.population)} in {{parts}} {noun('part', cover.parts)}"
+    start = f"{{rows}} {pluralize('row', cover.population)} in {{parts}} {pluralize('part', cover.parts)}"
     if found.reach is None:
         template = (
             f"{start}, {{sample}} of them sampled. The web was not asked: everything below is what the publisher "
@@ -52,7 +52,7 @@ def _asked(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         )
         return [say(document, "declared_only", template, **places)]
     template = (
-        f"{start}. Of {{sample}} sampled {noun('link', cover.sample_rows)}, {{reached}} ({{share}}) gave an image "
+        f"{start}. Of {{sample}} sampled {pluralize('link', cover.sample_rows)}, {{reached}} ({{share}}) gave an image "
         "whose size could be read."
     )
     places |= {"reached": "coverage/measured_rows full_count", "share": "reach/reachable percent"}
@@ -69,7 +69,7 @@ def _obtainable(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         template = "Not one sampled image with both sides of at least {side} px can be had today."
         return [say(document, "obtainable", template, **side)]
     about = "" if left.rows.method == "census" else "About "
-    template = f"{about}{{images}} {noun('image', left.rows.estimate)} with both sides of at least {{side}} px"
+    template = f"{about}{{images}} {pluralize('image', left.rows.estimate)} with both sides of at least {{side}} px"
     template += " can be had today"
     places = {"images": "yields/required/rows count+ci", **side}
     if left.bytes.estimate is not None:
@@ -123,7 +123,7 @@ def _reproduced(found: Statistics, document: dict[str, Any]) -> list[Statement]:
         return [tell("no_sizes", "The metadata declares no sizes, so there is no historical figure to explain.")]
     path, share, genuine = historical
     kind = "valid" if share.method == "exact" else "sampled"
-    whose = f"{'the ' if share.n > 1 else ''}{{n}} {kind} {noun('row', share.n)}"
+    whose = f"{'the ' if share.n > 1 else ''}{{n}} {kind} {pluralize('row', share.n)}"
     places = {"edge": "requirement/edges_px/0 tidy", "n": f"{path}/n count"}
     if share.count == 0:
         template = f"The historical scheme calls none of {whose} “<\u00a0{{edge}}”: there is no anomaly here."

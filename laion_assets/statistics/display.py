@@ -72,9 +72,9 @@ def count(value: float | None) -> str:
     return f"{round(value):,}"
 
 
-def noun(one: str, value: float | None, more: str = "") -> str:
-    """What stands beside a number as ``count`` shows it: ``row``, or ``rows`` beside any but 1."""
-    return one if value is not None and round(value) == 1 else more or f"{one}s"
+def pluralize(word: str, value: float | None, plural: str = "") -> str:
+    """A word as it stands beside a number that ``count`` shows: ``row``, or ``rows`` beside any but 1."""
+    return word if value is not None and round(value) == 1 else plural or f"{word}s"
 
 
 def full_count(value: float | None) -> str:

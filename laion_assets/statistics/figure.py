@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laion_assets.statistics.display import count, full_count, noun
+from laion_assets.statistics.display import count, full_count, pluralize
 from laion_assets.statistics.intervals import METHODS
 from laion_assets.statistics.panels_sizes import draw_classes, draw_distribution, draw_shapes
 from laion_assets.statistics.panels_truth import draw_agreement, draw_anomaly, draw_outcomes, draw_yields
@@ -136,11 +136,11 @@ def _can_be_drawn(text: str) -> bool:
 def _heading(figure: "Figure", data: Pictured) -> None:
     found = data.statistics
     cover = found.coverage
-    rows = f"{count(cover.population)} {noun('row', cover.population)}"
-    parts = f"{full_count(cover.sample_parts)} {noun('part', cover.sample_parts)}"
+    rows = f"{count(cover.population)} {pluralize('row', cover.population)}"
+    parts = f"{full_count(cover.sample_parts)} {pluralize('part', cover.sample_parts)}"
     line = f"{rows} in {parts}  ·  {full_count(cover.sample_rows)} sampled"
     if found.reach is not None:
-        line += f"  ·  {full_count(cover.measured_rows)} {noun('image', cover.measured_rows)} reached and measured"
+        line += f"  ·  {full_count(cover.measured_rows)} {pluralize('image', cover.measured_rows)} reached and measured"
     else:
         line += "  ·  the web was not asked"
     method = "wilson_effective" if cover.weighted else "wilson_fpc"

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from laion_assets.statistics.declared import NO_NAME
-from laion_assets.statistics.display import noun
+from laion_assets.statistics.display import pluralize
 from laion_assets.statistics.document import Statement, Statistics
 from laion_assets.statistics.estimate import Share
 from laion_assets.statistics.statements import say
@@ -64,7 +64,7 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     where = "declared_all" if views.declared_all else "declared_sample"
     whose = "valid" if views.declared_all else "sampled"
     rows = found.coverage.rows_valid if views.declared_all else found.coverage.sample_rows
-    those = noun("row", held.n) + ("" if held.n == rows else " with declared sizes")
+    those = pluralize("row", held.n) + ("" if held.n == rows else " with declared sizes")
     path = f"thresholds/{found.declared_minimum_side_px}/views/{where}"
     if held.count == held.n:
         every = "The only" if held.n == 1 else "Every one of the {n}"
@@ -77,7 +77,7 @@ def _promise(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         return [("limit", say(document, "promise", template, **side))]
     if views.declared_all:
         path = "anomaly/kinds/declared_below_minimum/declared_all"
-        declare = noun("declares", held.n - held.count, "declare")
+        declare = pluralize("declares", held.n - held.count, "declare")
         template = f"{start}{{few}} of the {{n}} valid {those} ({{share}}) {declare} a side below {{side}} px."
         places = {"few": f"{path}/count count", "n": f"{path}/n count", "share": f"{path} percent"}
         return [("limit", say(document, "promise", template, **places, **side))]
@@ -195,7 +195,7 @@ def _shapes(found: Statistics, document: dict[str, Any]) -> list[Judged]:
 def _precision(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     needed = next(size.rows_any_share for size in found.sample_sizes if size.half_width == PRECISE_HALF_WIDTH)
     places = {"n": "coverage/sample_rows full_count"}
-    rows = f"{{n}} {noun('row', found.coverage.sample_rows)}"
+    rows = f"{{n}} {pluralize('row', found.coverage.sample_rows)}"
     if found.coverage.sample_rows >= needed:
         template = f"The sample of {rows} is large enough to pin shares to within about one percentage point."
         return [("strength", say(document, "precision", template, **places))]
@@ -343,7 +343,7 @@ def _quarantine(found: Statistics, document: dict[str, Any]) -> list[Judged]:
     if share is None or share.estimate is None:
         return []
     places = {"share": "coverage/quarantined percent", "rows": "coverage/rows_in count"}
-    published = f"{{rows}} published {noun('row', found.coverage.rows_in)}"
+    published = f"{{rows}} published {pluralize('row', found.coverage.rows_in)}"
     if share.estimate > MANY_QUARANTINED:
         template = f"Of {published}, {{share}} were unusable and quarantined."
         return [("limit", say(document, "quarantine", template, **places))]
@@ -358,7 +358,7 @@ def _coverage(found: Statistics, document: dict[str, Any]) -> list[Judged]:
         places = {"parts": "coverage/parts full_count", "expected": "coverage/parts_expected full_count"}
         judged.append(("limit", say(document, "missing_parts", template, **places)))
     if cover.rows_valid is not None and cover.rows_valid != cover.population:
-        rows = noun("row", cover.population)
+        rows = pluralize("row", cover.population)
         template = f"The sample stands for {{sampled}} {rows}, the profiles count {{valid}}: draw the sample again."
         places = {"sampled": "coverage/population full_count", "valid": "coverage/rows_valid full_count"}
         judged.append(("limit", say(document, "stale_sample", template, **places)))

@@ -39,7 +39,7 @@ _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 # Of surrogates, those that stand for a byte that was not UTF-8 are that byte; the others are nothing.
 _LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _JOINERS = "\u200c\u200d"
-_PICTOGRAPHS = frozenset(map(chr, range(0x1F000, 0x1FB00)))
+_PICTOGRAPHS = range(0x1F000, 0x1FB00)
 _SAFE = frozenset(b"!$%&'()*+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~?")
 
 
@@ -198,7 +198,7 @@ def _ascii_name(name: str) -> str:
     """
     # Full-width digits and ideographic full stops become plain ones.
     mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
-    if any(unicodedata.category(character) == "Cn" and character not in _PICTOGRAPHS for character in mapped):
+    if any(unicodedata.category(character) == "Cn" and ord(character) not in _PICTOGRAPHS for character in mapped):
         raise idna.IDNAError(f"{mapped!r} has characters that are not known here")
     labels = mapped.split(".")
     if any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in mapped):

@@ -160,6 +160,10 @@ def test_no_more_is_decoded_than_is_needed(
     assert flags_of(pictured(width, height), size, monkeypatch) == [how]
 
 
+def test_what_is_not_made_smaller_is_decoded_by_img2dataset_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(flags_of(pictured(600, 400), 1024, monkeypatch)) == 1
+
+
 def without_height(body: bytes) -> bytes:
     """The frame's height is left to a segment that never comes."""
     at = body.index(b"\xff\xc0")

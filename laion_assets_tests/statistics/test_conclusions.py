@@ -553,15 +553,15 @@ def test_a_minimum_that_nobody_promised_is_not_broken() -> None:
 
 @pytest.mark.parametrize("probed", [True, False])
 @pytest.mark.parametrize("wanted", [1, 5])
-@pytest.mark.parametrize("small", [True, False])
-def test_beside_one_stands_a_singular(*, probed: bool, wanted: int, small: bool) -> None:
-    great = probe(everybody()).filter(pl.col(name) > 2048 for name in TRUE).filter(pl.col("punsafe") < 0.1)
+@pytest.mark.parametrize("kind", ["large", "small", "stale"])
+def test_beside_one_stands_a_singular(kind: str, wanted: int, *, probed: bool) -> None:
+    great = probe(everybody()).filter(pl.col(name) > 2048 for name in TRUE).filter(pl.col("punsafe") < 0.1).head(2)
+    if kind == "small":
+        great = great.with_columns(pl.lit(900, pl.Int32).alias(name) for name in SIZES)
     one = great.head(1).with_columns(weight=1.0)
-    if small:
-        one = one.with_columns(pl.lit(900, pl.Int32).alias(name) for name in SIZES)
     evidence = Evidence.of(
         one if probed else one.select([*VALIDATED_SCHEMA, "weight"]),
-        declared=Declared.of(profiles(great.head(1 + small), quarantined=int(small))),
+        declared=Declared.of(profiles(great if kind == "stale" else great.head(1), quarantined=int(kind == "small"))),
         requirement=many_wanted(wanted),
         minimum_side_px=1024,
     )
