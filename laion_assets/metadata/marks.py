@@ -6,7 +6,7 @@ import polars as pl
 
 from laion_assets.metadata.derived import DERIVED
 from laion_assets.metadata.errors import RuleError
-from laion_assets.metadata.rule import Rule
+from laion_assets.metadata.rule import Rule, columns_of, parsed
 
 Marks = Mapping[str, pl.Series]
 """Per rule, true in the rows that break it."""
@@ -15,34 +15,48 @@ _BITS = 64
 
 
 def marks_of(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
-    """Evaluate rules on all rows; the columns they look at, or derive from, must be there.
+    """Which rows break which rule; the columns that rules look at, or derive from, must be there.
 
     Raises:
         RuleError: A rule compares what cannot be compared, or is neither true nor false.
     """
-    if not rules:
-        return {}
-    wanted = frozenset[str]().union(*(rule.columns for rule in rules)) - set(rows.columns)
+    marks: dict[str, pl.Series] = {}
+    for clearing in dict.fromkeys(rule.clearing for rule in rules):
+        alike = [rule for rule in rules if rule.clearing == clearing]
+        conditions = {rule.name: rule.condition for rule in alike}
+        if clearing is None:
+            marks |= _evaluated(conditions, rows)
+            continue
+        left = (~_evaluated({alike[0].name: clearing}, rows)[alike[0].name]).arg_true()
+        looked_at_by_them = sorted(frozenset[str]().union(*map(looked_at, alike)) & set(rows.columns))
+        for name, mark in _evaluated(conditions, rows.select(looked_at_by_them)[left]).items():
+            marks[name] = _nowhere(rows.height).scatter(left.filter(mark), True)  # noqa: FBT003
+    return {rule.name: marks[rule.name] for rule in rules}
+
+
+def _evaluated(conditions: Mapping[str, str], rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """Per rule, where its condition is true."""
+    wanted = frozenset[str]().union(*map(columns_of, conditions.values())) - set(rows.columns)
     derived = [expression.alias(name) for name, (_, expression) in DERIVED.items() if name in wanted]
     prepared = rows.lazy().with_columns(derived)
     try:
-        frame = prepared.select(rule.expression for rule in rules).collect()
+        frame = prepared.select(parsed(condition).alias(name) for name, condition in conditions.items()).collect()
     except pl.exceptions.PolarsError:
-        for rule in rules:
-            _try_alone(rule, prepared)
+        for name, condition in conditions.items():
+            _try_alone(name, condition, prepared)
         raise
-    for rule in rules:
-        if frame.schema[rule.name] != pl.Boolean():
-            raise RuleError(f"rule {rule.name}: {rule.breaks!r} is {frame.schema[rule.name]}, not true or false.")
-    return {rule.name: frame.get_column(rule.name) for rule in rules}
+    for name, condition in conditions.items():
+        if frame.schema[name] != pl.Boolean():
+            raise RuleError(f"rule {name}: {condition!r} is {frame.schema[name]}, not true or false.")
+    return {name: frame.get_column(name) for name in conditions}
 
 
-def _try_alone(rule: Rule, prepared: pl.LazyFrame) -> None:
+def _try_alone(name: str, condition: str, prepared: pl.LazyFrame) -> None:
     try:
-        prepared.select(rule.expression).collect()
+        prepared.select(parsed(condition)).collect()
     except pl.exceptions.PolarsError as error:
         finding = str(error).splitlines()[0]
-        raise RuleError(f"rule {rule.name}: {rule.breaks!r} cannot be evaluated ({finding}).") from error
+        raise RuleError(f"rule {name}: {condition!r} cannot be evaluated ({finding}).") from error
 
 
 def looked_at(rule: Rule) -> frozenset[str]:
@@ -52,10 +66,14 @@ def looked_at(rule: Rule) -> frozenset[str]:
 
 def any_of(marks: Iterable[pl.Series], height: int) -> pl.Series:
     """Rows that have at least one mark."""
-    result = pl.repeat(False, height, dtype=pl.Boolean, eager=True)  # noqa: FBT003
+    result = _nowhere(height)
     for mark in marks:
         result = result | mark
     return result
+
+
+def _nowhere(height: int) -> pl.Series:
+    return pl.repeat(False, height, dtype=pl.Boolean, eager=True)  # noqa: FBT003
 
 
 def names_of(marks: Marks, height: int) -> pl.Series:

@@ -1,15 +1,15 @@
 """What a rule is: a condition that a row can break, as data.
 
 A rule is a name, a reason, a severity, a tolerance and one Polars SQL expression that is true where a row breaks it
-(null counts as false). Its twin says the same as a row-level Great Expectations expectation; a test holds that both
-agree. The rules that every dataset has are in ``rules``.
+(null counts as false). A second one may clear most rows at less cost. Its twin says the same as a row-level Great
+Expectations expectation; a test holds that both agree. The rules that every dataset has are in ``rules``.
 """
 
 import functools
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
 Severity = Literal["quarantine", "flag"]
@@ -36,45 +36,56 @@ class Rule(BaseModel):
         description="Largest share of rows that may break it; a part gets what chance adds to it on top.", ge=0, le=1
     )
     breaks: str = Field(description="Polars SQL expression, true where a row breaks the rule; {limit} is its limit.")
-    limit: float | None = Field(default=None, description="The number the expression compares with, if it has one.")
+    cleared_by: str | None = Field(
+        default=None,
+        description="Polars SQL expression that is cheap and true only where no row breaks the rule: there, breaks is "
+        "not evaluated.",
+    )
+    limit: float | None = Field(default=None, description="The number the expressions compare with, if they do.")
     twin: Twin | None = Field(default=None, description="The same as a row-level Great Expectations expectation.")
 
-    @field_validator("breaks")
+    @field_validator("breaks", "cleared_by")
     @classmethod
-    def _is_an_expression(cls, breaks: str) -> str:
+    def _is_an_expression(cls, sql: str | None, info: ValidationInfo) -> str | None:
         try:
-            pl.sql_expr(breaks.replace("{limit}", "1"))
+            pl.sql_expr((sql or "true").replace("{limit}", "1"))
         except (pl.exceptions.PolarsError, TypeError) as error:
             finding = str(error).splitlines()[0]
-            raise ValueError(f"breaks is not a Polars SQL expression ({finding}): {breaks!r}.") from error
-        return breaks
+            raise ValueError(f"{info.field_name} is not a Polars SQL expression ({finding}): {sql!r}.") from error
+        return sql
 
     @model_validator(mode="after")
     def _has_the_limit_it_uses(self) -> Self:
-        if "{limit}" in self.breaks and self.limit is None:
+        if "{limit}" in self.breaks + (self.cleared_by or "") and self.limit is None:
             raise ValueError(f"rule {self.name}: its expression uses {{limit}}, but it has none. Give it a limit.")
         return self
 
     @property
-    def expression(self) -> pl.Expr:
-        """True where a row breaks the rule, never null."""
-        return _parsed(self._condition).alias(self.name)
+    def condition(self) -> str:
+        """``breaks`` with the limit in its place."""
+        return self._with_limit(self.breaks)
+
+    @property
+    def clearing(self) -> str | None:
+        """``cleared_by`` with the limit in its place."""
+        return None if self.cleared_by is None else self._with_limit(self.cleared_by)
 
     @property
     def columns(self) -> frozenset[str]:
-        """Columns the expression looks at, canonical, derived or published."""
-        return _columns(self._condition)
+        """Columns the conditions look at, canonical, derived or published."""
+        return columns_of(self.condition) | columns_of(self.clearing or "true")
 
-    @property
-    def _condition(self) -> str:
-        return self.breaks if self.limit is None else self.breaks.replace("{limit}", f"{self.limit:.17g}")
+    def _with_limit(self, sql: str) -> str:
+        return sql if self.limit is None else sql.replace("{limit}", f"{self.limit:.17g}")
 
 
 @functools.cache
-def _parsed(condition: str) -> pl.Expr:
+def parsed(condition: str) -> pl.Expr:
+    """The expression of a condition; null counts as false."""
     return pl.sql_expr(condition).fill_null(False)  # noqa: FBT003 (polars takes it by position)
 
 
 @functools.cache
-def _columns(condition: str) -> frozenset[str]:
-    return frozenset(_parsed(condition).meta.root_names())
+def columns_of(condition: str) -> frozenset[str]:
+    """The columns a condition names."""
+    return frozenset(parsed(condition).meta.root_names())

@@ -46,6 +46,13 @@ _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?$"
 _SAFETY_TAG = r"^(?:UNLIKELY|UNSURE|NSFW|LIKELY|SAFE)$"
 
 
+# Cheap to see, and true of nearly all rows. No user info, and what follows the slashes begins a host's name.
+_USUAL_URL = "REGEXP_LIKE(url, '^https?://[a-zA-Z0-9]') AND url NOT LIKE '%@%'"
+_SEVERAL_WORDS = "caption LIKE '% %'"
+_BEGINS_VISIBLY = "caption BETWEEN '!' AND '~'"
+_BEGINS_IN_LOWER_CASE = "language >= 'a'"
+
+
 def _rust(regex: str) -> str:
     r"""Rust writes ``\u2028`` as ``\x{2028}``; everything else here is common to both."""
     return re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", regex)
@@ -74,6 +81,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.005,
         breaks=f"NOT REGEXP_LIKE(url, '{_HTTP}')",
+        cleared_by=_USUAL_URL,
         twin=_matches("url", _HTTP),
     ),
     Rule(
@@ -82,6 +90,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.001,
         breaks=f"REGEXP_LIKE(url, '{_HTTP}') AND NOT REGEXP_LIKE(url, '{_WITH_HOST}')",
+        cleared_by=_USUAL_URL,
         twin=_matches("url", f"^(?!{_HTTP[1:]})|{_WITH_HOST}"),
     ),
     Rule(
@@ -90,6 +99,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.001,
         breaks="CHAR_LENGTH(url) > {limit}",
+        cleared_by="OCTET_LENGTH(url) <= {limit}",
         limit=8000,  # RFC 9110, 4.1: support at least 8000 octets
         twin=_twin("column_value_lengths_to_be_between", column="url", max_value="{limit}"),
     ),
@@ -115,6 +125,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.01,
         breaks=f"NOT REGEXP_LIKE(caption, '{_rust(_VISIBLE)}')",
+        cleared_by=_BEGINS_VISIBLY,
         twin=_matches("caption", _VISIBLE),
     ),
     Rule(
@@ -173,6 +184,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.001,
         breaks=f"REGEXP_LIKE(url, '{_SAFETY_TAG}') OR REGEXP_LIKE(url, '{_NUMBER}')",
+        cleared_by=_USUAL_URL,
         twin=_avoids("url", f"{_SAFETY_TAG}|{_NUMBER}"),
     ),
     Rule(
@@ -181,6 +193,7 @@ RULES: tuple[Rule, ...] = (
         severity="quarantine",
         tolerance=0.001,
         breaks=f"REGEXP_LIKE(language, '{_SAFETY_TAG}') OR REGEXP_LIKE(language, '{_NUMBER}')",
+        cleared_by=_BEGINS_IN_LOWER_CASE,
         twin=_avoids("language", f"{_SAFETY_TAG}|{_NUMBER}"),
     ),
     Rule(
@@ -263,6 +276,7 @@ RULES: tuple[Rule, ...] = (
         severity="flag",
         tolerance=0.01,
         breaks="CHAR_LENGTH(caption) > {limit}",
+        cleared_by="OCTET_LENGTH(caption) <= {limit}",
         limit=10_000,
         twin=_twin("column_value_lengths_to_be_between", column="caption", max_value="{limit}"),
     ),
@@ -272,6 +286,7 @@ RULES: tuple[Rule, ...] = (
         severity="flag",
         tolerance=0.1,
         breaks=f"REGEXP_LIKE(caption, '{_FILE_NAME}')",
+        cleared_by=_SEVERAL_WORDS,
         twin=_avoids("caption", _FILE_NAME),
     ),
     Rule(
@@ -280,6 +295,7 @@ RULES: tuple[Rule, ...] = (
         severity="flag",
         tolerance=0.05,
         breaks=f"REGEXP_LIKE(caption, '{_URL_ALONE}')",
+        cleared_by=_SEVERAL_WORDS,
         twin=_avoids("caption", _URL_ALONE),
     ),
     Rule(

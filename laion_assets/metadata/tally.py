@@ -97,10 +97,12 @@ class Tally:
             "width_counts": _by_value(sizes, width),
             "height_counts": _by_value(sizes, height),
             "short_side_counts": _by_value(sizes, shorter),
+            "bucket_counts": _by_value(sizes, shorter)
+            .group_by(name=short_side_bucket(pl.col("value"), pl.col("value")))
+            .agg(pl.col("count").sum()),
             "megapixel_counts": _by_value(sizes, (width.cast(pl.Int64) * height // 10_000).cast(pl.Int32)).rename(
                 {"value": "centi_megapixels"}
             ),
-            "bucket_counts": sizes.lazy().group_by(name=short_side_bucket(width, height)).agg(_N),
             "historical_bucket_counts": sizes.lazy().group_by(name=historical_bucket(width, height)).agg(_N),
             "aspect_counts": sizes.lazy().group_by(shape=shape).agg(_N).select(name=names, count="count"),
         }

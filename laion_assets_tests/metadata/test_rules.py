@@ -264,6 +264,10 @@ def _added(**changes: str) -> dict[str, Any]:
         (_added(severity="drop"), "quarantine"),
         (_added(breaks="declared_width"), "rule mine: 'declared_width' is Int32, not true or false"),
         (_added(breaks="caption + 1 > declared_width"), "rule mine: .* cannot be evaluated"),
+        (_added(cleared_by="url IS IS"), "cleared_by is not a Polars SQL expression"),
+        (_added(cleared_by="declared_width > {limit}"), "Give it a limit"),
+        (_added(cleared_by="declared_width"), "rule mine: 'declared_width' is Int32, not true or false"),
+        (_added(cleared_by="caption + 1 > declared_width"), "rule mine: .* cannot be evaluated"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_a_sentence(spec: dict[str, Any], sentence: str) -> None:
@@ -295,3 +299,40 @@ def test_a_control_character_is_found_wherever_a_block_of_bytes_ends() -> None:
         for changed in (f"\x85{text}", f"{text}\n"):
             column = pl.Series("url", [*texts[:row], changed, *texts[row + 1 :]])
             assert has_control_characters(column).arg_true().to_list() == [row]
+
+
+_PIECES = [
+    *("http", "https", "HTTP", ":", "//", "/", "@", "?", "#", "\\", ".", "[::1]", "www.", "a", "Z", "é", "x.jpg"),
+    *(" ", "\t", "\n", "\x00", "\u3000", "!", "~", "\x7f", "SAFE", "UNLIKELY", "1", "-", "en"),
+]
+
+
+@given(st.lists(st.none() | st.lists(st.sampled_from(_PIECES), max_size=7).map("".join), max_size=30))
+def test_no_row_that_breaks_a_rule_is_cleared_of_it(texts: list[str | None]) -> None:
+    column = pl.Series(texts, dtype=pl.String)
+    frame = pl.DataFrame({"url": column, "caption": column, "language": column})
+    clearing = [rule.model_copy(update={"limit": rule.limit and 3.0}) for rule in RULES if rule.cleared_by]
+    assert len(clearing) == 9
+    evaluated_everywhere = [rule.model_copy(update={"cleared_by": None}) for rule in clearing]
+    found, expected = marks_of(clearing, frame), marks_of(evaluated_everywhere, frame)
+    assert {name: mark.to_list() for name, mark in found.items()} == {
+        name: mark.to_list() for name, mark in expected.items()
+    }
+
+
+def test_most_rows_are_cleared_without_looking_closer() -> None:
+    usual = pl.DataFrame({"url": "https://example.org/a.jpg", "caption": "a red bicycle", "language": "en"})
+    for rule in RULES:
+        if rule.cleared_by:
+            always = rule.model_copy(update={"breaks": "true"})
+            assert marks_of([always], usual)[rule.name].to_list() == [False]
+            assert marks_of([always.model_copy(update={"cleared_by": None})], usual)[rule.name].to_list() == [True]
+
+
+def test_a_rule_is_cleared_with_its_own_limit() -> None:
+    frame = pl.DataFrame({"caption": ["four", "fives", None]})
+    breaks, cleared_by = "CHAR_LENGTH(caption) > {limit}", "OCTET_LENGTH(caption) <= {limit}"
+    longer = Rule(name="longer", reason="r", severity="flag", tolerance=1, breaks=breaks, cleared_by=cleared_by, limit=3)
+    rules = [longer.model_copy(update={"name": str(limit), "limit": limit}) for limit in (3, 4, 5)]
+    marks = {name: mark.to_list() for name, mark in marks_of(rules, frame).items()}
+    assert marks == {"3": [True, True, False], "4": [False, True, False], "5": [False, False, False]}
