@@ -332,7 +332,9 @@ def test_most_rows_are_cleared_without_looking_closer() -> None:
 def test_a_rule_is_cleared_with_its_own_limit() -> None:
     frame = pl.DataFrame({"caption": ["four", "fives", None]})
     breaks, cleared_by = "CHAR_LENGTH(caption) > {limit}", "OCTET_LENGTH(caption) <= {limit}"
-    longer = Rule(name="longer", reason="r", severity="flag", tolerance=1, breaks=breaks, cleared_by=cleared_by, limit=3)
+    longer = Rule(
+        name="longer", reason="r", severity="flag", tolerance=1, breaks=breaks, cleared_by=cleared_by, limit=3
+    )
     rules = [longer.model_copy(update={"name": str(limit), "limit": limit}) for limit in (3, 4, 5)]
     marks = {name: mark.to_list() for name, mark in marks_of(rules, frame).items()}
     assert marks == {"3": [True, True, False], "4": [False, True, False], "5": [False, False, False]}
