@@ -47,7 +47,7 @@ def host_of(url: pl.Expr) -> pl.Expr:
 def host_counts(urls: pl.Series) -> pl.LazyFrame:
     """Rows per host, as counting ``hosts_of`` would give them.
 
-    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.38 s of
+    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.3 s of
     processor time for 1.33 million URLs, where one after the other takes 0.92 s.
 
     Args:
@@ -59,8 +59,11 @@ def host_counts(urls: pl.Series) -> pl.LazyFrame:
     from laion_assets.web.url import MAX_URL_CHARS
 
     url, count = pl.col("url"), pl.len().cast(pl.Int64).alias("count")
-    cut = (url.str.starts_with("https://") | url.str.starts_with("http://")) & (url.str.len_bytes() <= MAX_URL_CHARS)
-    authority = pl.when(cut).then(url.str.split_exact("/", 2).struct.field("field_2"))
+    with_tls, chars = url.str.starts_with("https://"), url.str.len_bytes()
+    cut = (with_tls | url.str.starts_with("http://")) & (chars <= MAX_URL_CHARS)
+    begin, rest = pl.when(with_tls).then(8).otherwise(7), url.str.slice(8)
+    slash = (chars - rest.str.len_bytes() + rest.str.find("/", literal=True)).fill_null(chars)
+    authority = pl.when(cut).then(url.cast(pl.Binary).bin.slice(begin, slash - begin))
 
     def with_hosts(counted: pl.DataFrame) -> pl.DataFrame:
         names = counted.get_column("name")
@@ -69,9 +72,10 @@ def host_counts(urls: pl.Series) -> pl.LazyFrame:
         if goes_on.any() or names.null_count():
             whole = ~cut.fill_null(value=False)
             if goes_on.any():
-                whole |= authority.is_in(names.filter(goes_on).implode())
+                whole |= authority.is_in(names.filter(goes_on).cast(pl.Binary).implode())
             few = urls.to_frame("url").filter(whole).select(name=url.map_batches(hosts_of, pl.String()))
             told = pl.concat([told.filter(names.is_not_null() & ~goes_on), few.group_by("name").agg(count)])
         return told.group_by("name").agg(pl.col("count").sum())
 
-    return urls.to_frame("url").lazy().group_by(name=authority).agg(count).map_batches(with_hosts)
+    counted = urls.to_frame("url").lazy().group_by(name=authority).agg(count)
+    return counted.with_columns(pl.col("name").cast(pl.String)).map_batches(with_hosts)
