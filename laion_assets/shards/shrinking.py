@@ -1,40 +1,55 @@
 """Images made smaller, quicker than by averaging over areas of all their pixels.
 
-A JPEG that shrinks a lot is decoded at half, a quarter or an eighth of its size: libjpeg then transforms fewer
-frequencies, which blurs less than averaging does. OpenCV averages over any area in 6 ns per pixel, more than decoding
-takes. Interpolating between pixels takes a third of that, and blurs as much as averaging does when an image shrinks
-a little; shrunk further, it is blurred by the rest first, and from a factor of two it is interpolated to twice the
-wanted size and then averaged in pairs. Pixels of photographs differ by about what encoding at quality 95 changes, and
-are as close to an ideal filter (Lanczos) as averaged ones.
+libjpeg-turbo decodes a JPEG quicker when it is called directly than by way of OpenCV, and one that shrinks a lot at
+half, a quarter or an eighth of its size: it then transforms fewer frequencies, which blurs less than averaging does.
+OpenCV averages over any area in 6 ns per pixel, more than decoding takes. Interpolating between pixels takes a third of
+that, and blurs as much as averaging does when an image shrinks a little; shrunk further, it is blurred by the rest
+first, and from a factor of 2.5 it is interpolated to twice the wanted size and then averaged in pairs. Pixels of
+photographs differ by about what encoding at quality 95 changes, and are as close to an ideal filter (Lanczos) as
+averaged ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from laion_assets.probes.formats import jpeg
 from laion_assets.probes.formats.prefix import Doubt, Short
 
-# Interpolating linearly blurs as a triangle does, by a variance of 1/6 px² at most; averaging over f px by f²/12. Up to
-# here the difference costs less than encoding at quality 95.
-_AS_SMOOTH_UP_TO = 1.6
-_TRIANGLE_VARIANCE = 1 / 6
+# Averaging over f px blurs by a variance of f²/12, and interpolating linearly as a triangle does, by 1/6 at most. Up to
+# a factor of 1.6 the difference costs less than encoding at quality 95. Decoding at a fraction is nearly the same as
+# averaging; from there on, cubic interpolation blurs by about 0.02.
+_LINEARLY = cv2.INTER_LINEAR, 1 / 6, 1.6
+_CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 # Beyond the second factor the shrinking is left to OpenCV: only what was decoded whole has so far to go.
-_IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.0, 4.0
-# What is left to shrink after decoding at a fraction: with less, interpolating would blur more than averaging does.
-_LEFT_AT_LEAST = {2: 1.45, 4: 1.6, 8: 1.8}
-_FRACTIONS = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-_MAX_PIXELS = 1 << 30  # OpenCV's own limit, which it sets to what is left after reducing
+_IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
+# What is left to shrink after decoding at a fraction: with less, too much would be lost.
+_LEFT_AT_LEAST = {8: 1.6, 4: 1.3, 2: 1.15}
+_MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
 _REDUCED_WELL = {(0x22, 0x11, 0x11), (0x11, 0x11, 0x11)}
+_COLOURS = 3
 
 Pixels = Any
 """OpenCV's arrays: height x width, and x 3 with colours."""
 Wanted = Callable[[int, int], tuple[int, int] | None]
 """From width and height to those wanted, None where the image is not to be made smaller."""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """An image, perhaps at a fraction of its size: of a last column or row, then perhaps only a part is there."""
+
+    pixels: Pixels
+    width: int
+    height: int
+    fraction: int = 1
 
 
 def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
@@ -49,22 +64,17 @@ def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
         does not decode, has an alpha channel or more than 8 bits.
     """
     cv2.setNumThreads(1)
-    data = np.frombuffer(body, np.uint8)
-    frame = _frame_of(body)
+    frame, decoded = _frame_of(body), None
     if frame is not None:
         size = wanted(frame.width, frame.height)
         if size is None:
             return None
-        reduced = _decode_reduced(data, frame, _fraction_enough(frame, size))
-        if reduced is not None:
-            pixels, columns, rows = reduced
-            return _average(pixels, *size, columns, rows), frame.width, frame.height
-    pixels = _decode(data, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        decoded = _decode_jpeg(body, frame, _fraction_enough(frame, size))
+    decoded = decoded or _decode(body)
+    size = None if decoded is None else wanted(decoded.width, decoded.height)
+    if decoded is None or size is None:
         return None
-    height, width = pixels.shape[:2]
-    size = wanted(width, height)
-    return None if size is None else (_average(pixels, *size, width, height), width, height)
+    return _average(decoded, *size), decoded.width, decoded.height
 
 
 def _frame_of(body: bytes) -> jpeg.Frame | None:
@@ -79,50 +89,69 @@ def _frame_of(body: bytes) -> jpeg.Frame | None:
 
 def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
     """The smallest fraction of its size at which an image may be decoded, as its denominator."""
-    if frame.sampling in _REDUCED_WELL and frame.width * frame.height <= _MAX_PIXELS:
-        for fraction in _FRACTIONS:
+    if frame.sampling in _REDUCED_WELL:
+        for fraction, least in _LEFT_AT_LEAST.items():
             left = frame.width / fraction / size[0], frame.height / fraction / size[1]
-            if left == (1, 1) or (min(left) >= _LEFT_AT_LEAST[fraction] and max(left) <= _IN_PAIRS_UP_TO):
+            if left == (1, 1) or (min(left) >= least and max(left) <= _IN_PAIRS_UP_TO):
                 return fraction
     return 1
 
 
-def _decode_reduced(data: Pixels, frame: jpeg.Frame, fraction: int) -> tuple[Pixels, float, float] | None:
-    """Pixels, and how many columns and rows of them hold the image: of a last one, perhaps only a part is there."""
-    if fraction == 1:
+def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
+    """A JPEG in colours; None for others, and where there is any doubt."""
+    width, height = -(-frame.width // fraction), -(-frame.height // fraction)
+    if len(frame.sampling) != _COLOURS or frame.width * frame.height > _MAX_PIXELS:
         return None
-    pixels = _decode(data, _FRACTIONS[fraction] | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape[:2] != (-(-frame.height // fraction), -(-frame.width // fraction)):
-        return None
-    return pixels, frame.width / fraction, frame.height / fraction
-
-
-def _decode(data: Pixels, how: int) -> Pixels | None:
     try:
-        return cv2.imdecode(data, how) if data.size else None
+        pixels = simplejpeg.decode_jpeg(body, "BGR", min_width=width, min_height=height)
+    except ValueError:  # damaged: OpenCV may still make something of it, as img2dataset would
+        return None
+    if pixels.shape != (height, width, _COLOURS):
+        return None
+    return _Decoded(pixels, frame.width, frame.height, fraction)
+
+
+def _decode(body: bytes) -> _Decoded | None:
+    """Any image in 8 bits without an alpha channel."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED) if body else None
     except cv2.error:  # more pixels than OpenCV takes
         return None
+    if pixels is None or pixels.dtype != np.uint8 or (pixels.ndim > 2 and pixels.shape[2] != _COLOURS):
+        return None
+    return _Decoded(pixels, width=pixels.shape[1], height=pixels.shape[0])
 
 
-def _average(pixels: Pixels, width: int, height: int, columns: float, rows: float) -> Pixels:
+def _average(decoded: _Decoded, width: int, height: int) -> Pixels:
     """Make an image smaller, each new pixel about the mean of the area it covers."""
-    factor = max(columns / width, rows / height)
+    pixels = decoded.pixels
+    across = width * decoded.fraction / decoded.width
+    down = height * decoded.fraction / decoded.height
+    factor = 1 / min(across, down)
     if factor > _IN_PAIRS_UP_TO:
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     if factor > _IN_PAIRS_FROM:
-        twice = _interpolate(pixels, 2 * width, 2 * height, columns, rows)
+        twice = _interpolate(pixels, 2 * across, 2 * down, cv2.INTER_LINEAR)[: 2 * height, : 2 * width]
         return cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA)
-    if factor > _AS_SMOOTH_UP_TO:
-        side = (factor**2 / 12 - _TRIANGLE_VARIANCE) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
+    interpolation, variance, as_smooth_up_to = _LINEARLY if decoded.fraction == 1 else _CUBICALLY
+    if factor > as_smooth_up_to:
+        side = (factor**2 / 12 - variance) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
         taps = np.array([side, 1 - 2 * side, side], np.float32)
         pixels = cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
-    return _interpolate(pixels, width, height, columns, rows)
+    return _interpolate(pixels, across, down, interpolation)[:height, :width]
 
 
-def _interpolate(pixels: Pixels, width: int, height: int, columns: float, rows: float) -> Pixels:
-    if (rows, columns) == pixels.shape[:2]:
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    across, down = columns / width, rows / height
-    back = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(pixels, back, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
+def _interpolate(pixels: Pixels, across: float, down: float, interpolation: int) -> Pixels:
+    """Scale by exactly so much; of a last column or row that is only partly there, there may be one too many."""
+    with _a_level_off():
+        return cv2.resize(pixels, None, fx=across, fy=down, interpolation=interpolation)
+
+
+@contextmanager
+def _a_level_off() -> Iterator[None]:
+    """In this thread, OpenCV may interpolate by Intel's library: a third less time, values up to one off."""
+    cv2.ipp.setUseIPP_NotExact(True)
+    try:
+        yield
+    finally:
+        cv2.ipp.setUseIPP_NotExact(False)

@@ -13,6 +13,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image, ImageDraw, ImageOps
 
 from laion_assets.probes.formats.jpeg import Frame
@@ -71,7 +72,10 @@ def decibels(one: Pixels, other: Pixels) -> float:
     return float(10 * np.log10(255**2 / max(((one - other) ** 2).mean(), 1e-9)))
 
 
-SIZES = [(1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (2048, 1536), (3001, 1999)]
+SIZES = [
+    *((1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (2048, 1536)),
+    *((2361, 1771), (2600, 1735), (3001, 1999)),
+]
 
 
 @functools.cache
@@ -88,7 +92,7 @@ def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: 
 
 
 @pytest.mark.parametrize("size", [256, 500])
-@pytest.mark.parametrize(("width", "height"), [(743, 1001), (2001, 1501)])
+@pytest.mark.parametrize(("width", "height"), [(743, 1001), (1337, 1003), (2001, 1501), (2601, 1951), (3281, 2461)])
 def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, size: int) -> None:
     theirs, ours = both(pictured(width, height), "keep_ratio", size)
     assert ours[1:] == theirs[1:]
@@ -97,9 +101,10 @@ def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, 
 
 PHOTOGRAPHS = [
     *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500)]),
-    *((*sides, 256, "4:2:0") for sides in [(1637, 1001), (2001, 1501), (3701, 701)]),
-    (3001, 1999, 1024, "4:4:4"),
-    (1637, 1001, 256, "4:4:4"),
+    *((*sides, 256, "4:2:0") for sides in [(1337, 1001), (1637, 1001), (2001, 1501), (3281, 2461), (3701, 701)]),
+    *((*sides, 1024, "4:4:4") for sides in [(2361, 1771), (3001, 1999)]),
+    *((*sides, 256, "4:4:4") for sides in [(1337, 1001), (1637, 1001)]),
+    *((*sides, 1024, "4:2:2") for sides in [(2100, 1571), (2551, 1901), (3001, 1999)]),
 ]
 
 
@@ -119,49 +124,52 @@ def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(
     assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
 
 
-def flags_of(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How OpenCV was asked to decode an image."""
-    asked, imdecode = list[int](), cv2.imdecode
+OPENCV = "OpenCV"
 
-    def noted(data: np.ndarray[tuple[int], np.dtype[np.uint8]], flags: int) -> object:
-        asked.append(flags)
+
+def decoded(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str | tuple[int, int]]:
+    """How an image was decoded, again and again until it was: to which width and height directly, or by OpenCV."""
+    asked, decode_jpeg, imdecode = list[str | tuple[int, int]](), simplejpeg.decode_jpeg, cv2.imdecode
+
+    def directly(data: bytes, colorspace: str, *, min_width: int, min_height: int) -> Pixels:
+        asked.append((min_width, min_height))
+        pixels: Pixels = decode_jpeg(data, colorspace, min_width=min_width, min_height=min_height)
+        return pixels
+
+    def by_opencv(data: np.ndarray[tuple[int], np.dtype[np.uint8]], flags: int) -> object:
+        asked.append(OPENCV)
         return imdecode(data, flags)
 
     with monkeypatch.context() as patched:
-        patched.setattr("cv2.imdecode", noted)
+        patched.setattr("simplejpeg.decode_jpeg", directly)
+        patched.setattr("cv2.imdecode", by_opencv)
         QuickResizer(size, "keep_ratio_largest", True)(io.BytesIO(body))  # noqa: FBT003
     return asked
 
 
-HALF, QUARTER, EIGHTH = (
-    flag | cv2.IMREAD_IGNORE_ORIENTATION
-    for flag in (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
-)
-WHOLE = cv2.IMREAD_UNCHANGED
-
-
 @pytest.mark.parametrize(
-    ("width", "height", "size", "how"),
+    ("width", "height", "size", "fraction"),
     [
-        (2048, 1536, 1024, HALF),
-        (2048, 1365, 1024, WHOLE),  # half of its height is no whole number
-        (2900, 2000, 1024, WHOLE),
-        (3001, 1999, 1024, HALF),
-        (2001, 1501, 512, HALF),
-        (2001, 1501, 256, QUARTER),
-        (2001, 1501, 128, EIGHTH),
-        (2317, 9, 100, WHOLE),  # an eighth would leave too few rows, a quarter too many columns
-        (5001, 151, 128, WHOLE),
+        (2048, 1536, 1024, 2),
+        (2048, 1365, 1024, 1),  # half of its height is no whole number
+        (2349, 1751, 1024, 1),
+        (2361, 1751, 1024, 2),
+        (2001, 1501, 512, 2),
+        (2667, 2001, 512, 4),
+        (2001, 1501, 256, 4),
+        (2001, 1501, 128, 8),
+        (2317, 9, 100, 1),  # an eighth would leave too few rows, a quarter too many columns
+        (5001, 151, 128, 1),
     ],
 )
 def test_no_more_is_decoded_than_is_needed(
-    width: int, height: int, size: int, how: int, monkeypatch: pytest.MonkeyPatch
+    width: int, height: int, size: int, fraction: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert flags_of(pictured(width, height), size, monkeypatch) == [how]
+    assert decoded(pictured(width, height), size, monkeypatch) == [(-(-width // fraction), -(-height // fraction))]
 
 
 def test_what_is_not_made_smaller_is_decoded_by_img2dataset_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(flags_of(pictured(600, 400), 1024, monkeypatch)) == 1
+    assert decoded(pictured(600, 400), 1024, monkeypatch) == [OPENCV]
 
 
 def without_height(body: bytes) -> bytes:
@@ -170,21 +178,32 @@ def without_height(body: bytes) -> bytes:
     return body[: at + 5] + b"\0\0" + body[at + 7 :]
 
 
+def test_what_would_lose_by_it_is_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decoded(encoded(picture(2048, 1536), subsampling="4:2:2"), 256, monkeypatch) == [(2048, 1536)]
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(lambda: encoded(picture(2048, 1536), subsampling="4:2:2"), id="4:2:2"),
         pytest.param(lambda: encoded(picture(2048, 1536).convert("L")), id="grey"),
         pytest.param(lambda: encoded(picture(2048, 1536).convert("CMYK")), id="CMYK"),
         pytest.param(lambda: encoded(picture(2048, 1536), "PNG"), id="PNG"),
-        pytest.param(lambda: pictured(2048, 1536)[:100], id="cut off"),
+        pytest.param(lambda: pictured(2048, 1536)[:100], id="cut off in its header"),
         pytest.param(lambda: without_height(pictured(2048, 1536)), id="without height"),
     ],
 )
-def test_what_would_lose_by_it_or_is_in_doubt_is_decoded_whole(
+def test_what_has_not_three_colours_or_is_in_doubt_is_decoded_by_opencv(
     body: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert flags_of(body(), 256, monkeypatch)[0] == WHOLE
+    assert decoded(body(), 256, monkeypatch)[0] == OPENCV
+
+
+def test_what_only_opencv_makes_something_of_is_shrunk_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = pictured(2048, 1536)[:-2] + b"too many bytes\xff\xd9"
+    assert decoded(body, 1024, monkeypatch) == [(1024, 768), OPENCV]
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:] == (1024, 768, 2048, 1536, None)
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5
 
 
 def test_a_size_that_the_decoder_does_not_see_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +226,7 @@ def test_more_pixels_than_img2dataset_takes_are_refused_as_it_does(kind: str, mo
     theirs, ours = both(body, "keep_ratio_largest", 1024)
     assert ours == theirs
     assert ours[0] is None
-    assert flags_of(body, 1024, monkeypatch)[0] == WHOLE
+    assert set(decoded(body, 1024, monkeypatch)) == {OPENCV}
 
 
 UNUSUAL: dict[str, Callable[[], bytes]] = {
