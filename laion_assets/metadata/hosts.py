@@ -59,10 +59,11 @@ def host_counts(urls: pl.Series) -> pl.LazyFrame:
     from laion_assets.web.url import MAX_URL_CHARS
 
     url, count = pl.col("url"), pl.len().cast(pl.Int64).alias("count")
-    with_tls, chars = url.str.starts_with("https://"), url.str.len_bytes()
-    cut = (with_tls | url.str.starts_with("http://")) & (chars <= MAX_URL_CHARS)
+    with_tls, length = url.str.starts_with("https://"), url.str.len_bytes()
+    cut = (with_tls | url.str.starts_with("http://")) & (length <= MAX_URL_CHARS)
+    # Without TLS the search begins behind the host's first character: a slash in its place is left to hosts_of.
     begin, rest = pl.when(with_tls).then(8).otherwise(7), url.str.slice(8)
-    slash = (chars - rest.str.len_bytes() + rest.str.find("/", literal=True)).fill_null(chars)
+    slash = (length - rest.str.len_bytes() + rest.str.find("/", literal=True)).fill_null(length)
     authority = pl.when(cut).then(url.cast(pl.Binary).bin.slice(begin, slash - begin))
 
     def with_hosts(counted: pl.DataFrame) -> pl.DataFrame:

@@ -20,43 +20,47 @@ def marks_of(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
     Raises:
         RuleError: A rule compares what cannot be compared, or is neither true nor false.
     """
+    cleared = _evaluated({rule.clearing: rule.name for rule in reversed(rules) if rule.clearing is not None}, rows)
     marks: dict[str, pl.Series] = {}
     for clearing in dict.fromkeys(rule.clearing for rule in rules):
         alike = [rule for rule in rules if rule.clearing == clearing]
-        conditions = {rule.name: rule.condition for rule in alike}
+        conditions = {rule.condition: rule.name for rule in alike}
         if clearing is None:
-            marks |= _evaluated(conditions, rows)
+            found = _evaluated(conditions, rows)
+            marks |= {rule.name: found[rule.condition] for rule in alike}
             continue
-        left = (~_evaluated({alike[0].name: clearing}, rows)[alike[0].name]).arg_true()
-        looked_at_by_them = sorted(frozenset[str]().union(*map(looked_at, alike)) & set(rows.columns))
-        for name, mark in _evaluated(conditions, rows.select(looked_at_by_them)[left]).items():
-            marks[name] = _nowhere(rows.height).scatter(left.filter(mark), True)  # noqa: FBT003
+        left = (~cleared[clearing]).arg_true()
+        needed = sorted(frozenset[str]().union(*map(looked_at, alike)) & set(rows.columns)) or rows.columns
+        found = _evaluated(conditions, rows.select(needed)[left])
+        for rule in alike:
+            marks[rule.name] = _nowhere(rows.height).scatter(left.filter(found[rule.condition]), True)  # noqa: FBT003
     return {rule.name: marks[rule.name] for rule in rules}
 
 
 def _evaluated(conditions: Mapping[str, str], rows: pl.DataFrame) -> dict[str, pl.Series]:
-    """Per rule, where its condition is true."""
-    wanted = frozenset[str]().union(*map(columns_of, conditions.values())) - set(rows.columns)
+    """Where conditions are true; for each, a rule is told that has it."""
+    wanted = frozenset[str]().union(*map(columns_of, conditions)) - set(rows.columns)
     derived = [expression.alias(name) for name, (_, expression) in DERIVED.items() if name in wanted]
     prepared = rows.lazy().with_columns(derived)
     try:
-        frame = prepared.select(parsed(condition).alias(name) for name, condition in conditions.items()).collect()
+        # As columns beside the others: one that names no column is as long as they are.
+        frame = prepared.with_columns(parsed(sql).alias(sql) for sql in conditions).select(*conditions).collect()
     except pl.exceptions.PolarsError:
-        for name, condition in conditions.items():
-            _try_alone(name, condition, prepared)
+        for sql, rule in conditions.items():
+            _try_alone(sql, rule, prepared)
         raise
-    for name, condition in conditions.items():
-        if frame.schema[name] != pl.Boolean():
-            raise RuleError(f"rule {name}: {condition!r} is {frame.schema[name]}, not true or false.")
-    return {name: frame.get_column(name) for name in conditions}
+    for sql, rule in conditions.items():
+        if frame.schema[sql] != pl.Boolean():
+            raise RuleError(f"rule {rule}: {sql!r} is {frame.schema[sql]}, not true or false.")
+    return {sql: frame.get_column(sql) for sql in conditions}
 
 
-def _try_alone(name: str, condition: str, prepared: pl.LazyFrame) -> None:
+def _try_alone(sql: str, rule: str, prepared: pl.LazyFrame) -> None:
     try:
-        prepared.select(parsed(condition)).collect()
+        prepared.select(parsed(sql)).collect()
     except pl.exceptions.PolarsError as error:
         finding = str(error).splitlines()[0]
-        raise RuleError(f"rule {name}: {condition!r} cannot be evaluated ({finding}).") from error
+        raise RuleError(f"rule {rule}: {sql!r} cannot be evaluated ({finding}).") from error
 
 
 def looked_at(rule: Rule) -> frozenset[str]:

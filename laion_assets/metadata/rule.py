@@ -35,11 +35,13 @@ class Rule(BaseModel):
     tolerance: float = Field(
         description="Largest share of rows that may break it; a part gets what chance adds to it on top.", ge=0, le=1
     )
-    breaks: str = Field(description="Polars SQL expression, true where a row breaks the rule; {limit} is its limit.")
+    breaks: str = Field(
+        description="Polars SQL expression about one row, true where it breaks the rule; {limit} is its limit."
+    )
     cleared_by: str | None = Field(
         default=None,
-        description="Polars SQL expression that is cheap and true only where no row breaks the rule: there, breaks is "
-        "not evaluated.",
+        description="Polars SQL expression about the same columns that costs little and is true only of rows that do "
+        "not break the rule: breaks is evaluated on the others. Nothing holds it to that.",
     )
     limit: float | None = Field(default=None, description="The number the expressions compare with, if they do.")
     twin: Twin | None = Field(default=None, description="The same as a row-level Great Expectations expectation.")
@@ -47,8 +49,10 @@ class Rule(BaseModel):
     @field_validator("breaks", "cleared_by")
     @classmethod
     def _is_an_expression(cls, sql: str | None, info: ValidationInfo) -> str | None:
+        if sql is None:
+            return None
         try:
-            pl.sql_expr((sql or "true").replace("{limit}", "1"))
+            pl.sql_expr(sql.replace("{limit}", "1"))
         except (pl.exceptions.PolarsError, TypeError) as error:
             finding = str(error).splitlines()[0]
             raise ValueError(f"{info.field_name} is not a Polars SQL expression ({finding}): {sql!r}.") from error
@@ -56,8 +60,17 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _has_the_limit_it_uses(self) -> Self:
-        if "{limit}" in self.breaks + (self.cleared_by or "") and self.limit is None:
-            raise ValueError(f"rule {self.name}: its expression uses {{limit}}, but it has none. Give it a limit.")
+        for field, sql in (("breaks", self.breaks), ("cleared_by", self.cleared_by or "")):
+            if "{limit}" in sql and self.limit is None:
+                raise ValueError(f"rule {self.name}: {field} uses {{limit}}, but there is none. Give it a limit.")
+        return self
+
+    @model_validator(mode="after")
+    def _is_cleared_by_its_own_columns(self) -> Self:
+        if self.clearing is not None and (others := columns_of(self.clearing) - self.columns):
+            raise ValueError(
+                f"rule {self.name}: cleared_by looks at {', '.join(sorted(others))}, which breaks does not look at."
+            )
         return self
 
     @property
@@ -72,8 +85,8 @@ class Rule(BaseModel):
 
     @property
     def columns(self) -> frozenset[str]:
-        """Columns the conditions look at, canonical, derived or published."""
-        return columns_of(self.condition) | columns_of(self.clearing or "true")
+        """Columns the condition looks at, canonical, derived or published; what clears it looks at no others."""
+        return columns_of(self.condition)
 
     def _with_limit(self, sql: str) -> str:
         return sql if self.limit is None else sql.replace("{limit}", f"{self.limit:.17g}")

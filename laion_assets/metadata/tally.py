@@ -16,7 +16,7 @@ from laion_assets.metadata.size_classes import historical_bucket, short_side_buc
 LARGEST_SIDE_PX = 1_000_000
 """Rows that declare more than this are not counted in figures of sizes: no image format has as much."""
 
-_CLOSE_TOGETHER = 2_000_000
+_PLACES = 2_000_000  # 16 MB
 _SCORES = ("similarity", "punsafe", "pwatermark")
 _NULLABLE_BY_LANGUAGE = (*_SCORES, "row_hash")
 _N = pl.len().cast(pl.Int64).alias("count")
@@ -132,14 +132,11 @@ def steady_sum(values: pl.Series) -> float:
 
 
 def _by_value(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
-    """How often each whole number occurs.
-
-    Those that lie close together, as nearly always, are counted in an array, in a third of the time.
-    """
+    """How often each whole number occurs. Small ones, as nearly always, are counted in an array, which is quicker."""
     numbers = frame.select(value=value.drop_nulls())
     values = numbers.to_series().to_numpy()
     least = int(values.min(initial=0))
-    if int(values.max(initial=0)) - least > _CLOSE_TOGETHER:
+    if int(values.max(initial=0)) - least > _PLACES:
         return numbers.group_by("value").agg(_N)
     counts = np.bincount(values - least)
     found = counts.nonzero()[0]

@@ -4,6 +4,7 @@ Sizes are those of img2dataset, pixels nearly so; see ``shrinking``. What is not
 more than 8 bits, or wants a border goes its usual way.
 """
 
+import contextlib
 import io
 import threading
 from typing import Any
@@ -37,7 +38,9 @@ class QuickResizer(ExactResizer):
     def __call__(self, img_stream: io.BytesIO, blurring_bbox_list: Any = None) -> Resized:  # noqa: ANN401
         """Resize one image, the quick way where there is one."""
         if blurring_bbox_list is None and self.resize_mode.name in _BY_LONG_SIDE + _BY_SHORT_SIDE:
-            quick = self._shrink(img_stream.getvalue())
+            quick = None
+            with contextlib.suppress(Exception):  # whatever it is, img2dataset's own way has a word for it
+                quick = self._shrink(img_stream.getvalue())
             if quick is not None:
                 return quick
         img_stream.seek(0)

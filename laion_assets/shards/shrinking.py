@@ -1,12 +1,12 @@
 """Images made smaller, quicker than by averaging over areas of all their pixels.
 
 libjpeg-turbo decodes a JPEG quicker when it is called directly than by way of OpenCV, and one that shrinks a lot at
-half, a quarter or an eighth of its size: it then transforms fewer frequencies, which blurs less than averaging does.
-OpenCV averages over any area in 6 ns per pixel, more than decoding takes. Interpolating between pixels takes a third of
-that, and blurs as much as averaging does when an image shrinks a little; shrunk further, it is blurred by the rest
-first, and from a factor of 2.5 it is interpolated to twice the wanted size and then averaged in pairs. Pixels of
-photographs differ by about what encoding at quality 95 changes, and are as close to an ideal filter (Lanczos) as
-averaged ones.
+half, a quarter or an eighth of its size, which is nearly the same as averaging over so many pixels. OpenCV averages
+over any area in 6 ns per pixel, more than decoding takes. Interpolating takes a third of that: linearly between pixels
+that were decoded whole, which blurs as much as averaging does when an image shrinks a little, and cubically between
+others. Shrunk further, an image is blurred by the rest first, and from a factor of 2.5 it is interpolated to twice the
+wanted size and then averaged in pairs. Pixels of photographs differ by about what encoding at quality 95 changes, and
+are as close to an ideal filter (Lanczos) as averaged ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,10 +21,10 @@ import simplejpeg
 from laion_assets.probes.formats import jpeg
 from laion_assets.probes.formats.prefix import Doubt, Short
 
-# Averaging over f px blurs by a variance of f²/12, and interpolating linearly as a triangle does, by 1/6 at most. Up to
-# a factor of 1.6 the difference costs less than encoding at quality 95. Decoding at a fraction is nearly the same as
-# averaging; from there on, cubic interpolation blurs by about 0.02.
+# How to interpolate, by what variance that blurs, in px², and up to which factor that is enough: averaging over f px
+# blurs by f²/12, interpolating linearly by 1/6 at most, and up to 1.6 the difference costs less than encoding does.
 _LINEARLY = cv2.INTER_LINEAR, 1 / 6, 1.6
+# After decoding at a fraction. Exactly that fraction is wanted at 1.
 _CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 # Beyond the second factor the shrinking is left to OpenCV: only what was decoded whole has so far to go.
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
@@ -35,6 +35,9 @@ _MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # lose nothing to halved colours, come out further from averaged ones.
 _REDUCED_WELL = {(0x22, 0x11, 0x11), (0x11, 0x11, 0x11)}
 _COLOURS = 3
+# simplejpeg's libjpeg-turbo, 3.1.2, decodes a lossless JPEG whole where a fraction was asked for, beyond the end of
+# what was set aside for it. Without these bytes anywhere there is no lossless frame.
+_LOSSLESS = b"\xff\xc3"
 
 Pixels = Any
 """OpenCV's arrays: height x width, and x 3 with colours."""
@@ -44,7 +47,14 @@ Wanted = Callable[[int, int], tuple[int, int] | None]
 
 @dataclass(frozen=True)
 class _Decoded:
-    """An image, perhaps at a fraction of its size: of a last column or row, then perhaps only a part is there."""
+    """Pixels of an image, perhaps at a fraction of its size.
+
+    Attributes:
+        pixels: Of a last column or row, perhaps only a part is there: half of 5 px is 3 columns.
+        width: As stored, in px.
+        height: As stored, in px.
+        fraction: By which width and height were divided.
+    """
 
     pixels: Pixels
     width: int
@@ -71,10 +81,10 @@ def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
             return None
         decoded = _decode_jpeg(body, frame, _fraction_enough(frame, size))
     decoded = decoded or _decode(body)
-    size = None if decoded is None else wanted(decoded.width, decoded.height)
-    if decoded is None or size is None:
+    if decoded is None:
         return None
-    return _average(decoded, *size), decoded.width, decoded.height
+    size = wanted(decoded.width, decoded.height)
+    return None if size is None else (_average(decoded, *size), decoded.width, decoded.height)
 
 
 def _frame_of(body: bytes) -> jpeg.Frame | None:
@@ -100,11 +110,11 @@ def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
 def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
     """A JPEG in colours; None for others, and where there is any doubt."""
     width, height = -(-frame.width // fraction), -(-frame.height // fraction)
-    if len(frame.sampling) != _COLOURS or frame.width * frame.height > _MAX_PIXELS:
+    if len(frame.sampling) != _COLOURS or frame.width * frame.height > _MAX_PIXELS or _LOSSLESS in body:
         return None
     try:
         pixels = simplejpeg.decode_jpeg(body, "BGR", min_width=width, min_height=height)
-    except ValueError:  # damaged: OpenCV may still make something of it, as img2dataset would
+    except ValueError:  # damaged, if only by a byte too many: OpenCV may make of it what img2dataset would
         return None
     if pixels.shape != (height, width, _COLOURS):
         return None
@@ -150,8 +160,9 @@ def _interpolate(pixels: Pixels, across: float, down: float, interpolation: int)
 @contextmanager
 def _a_level_off() -> Iterator[None]:
     """In this thread, OpenCV may interpolate by Intel's library: a third less time, values up to one off."""
+    before = cv2.ipp.useIPP_NotExact()
     cv2.ipp.setUseIPP_NotExact(True)
     try:
         yield
     finally:
-        cv2.ipp.setUseIPP_NotExact(False)
+        cv2.ipp.setUseIPP_NotExact(before)

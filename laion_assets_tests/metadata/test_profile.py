@@ -15,6 +15,7 @@ import pytest
 from laion_assets.metadata.profile import OTHERS, PROFILE_SCHEMA, pool, quantile_of_counts
 from laion_assets.metadata.rulebook import rulebook
 from laion_assets.metadata.spec import RulesSpec
+from laion_assets.metadata.tally import Tally
 from laion_assets_tests.metadata.conftest import PUBLISHED_SCHEMA, Pass, one_pass, rows
 
 _HOSTS = ["a.example", "B.example:8080", "user@c.example", "[::1]:80", "d.example?q=1", "e.example#f"]
@@ -171,6 +172,18 @@ def test_impossible_sizes_are_in_no_figure_where_the_rules_about_them_are_switch
     assert outcome.counts("width_counts") == {1600: 1}
     assert outcome.profile["aspect_sum"] == 1600 / 1200
     assert outcome.profile["pixels_sum"] == 1600 * 1200
+
+
+def test_sizes_are_counted_alike_however_far_apart_they_are() -> None:
+    tally, sides = Tally(), {"declared_width": pl.Int32(), "declared_height": pl.Int32()}
+    for slice_of in ([(10**6, 10**6), (1600, 1200)], [(1600, 1200), (400, 25)], []):
+        tally.add_rows(pl.DataFrame(slice_of, schema=sides, orient="row"))
+    counts = {name: tally.merged(name) for name in ("megapixel_counts", "short_side_counts", "bucket_counts")}
+    assert {name: frame is not None and dict(frame.iter_rows()) for name, frame in counts.items()} == {
+        "megapixel_counts": {1: 1, 192: 2, 10**8: 1},
+        "short_side_counts": {25: 1, 1200: 2, 10**6: 1},
+        "bucket_counts": {"< 1024": 1, "1024-2048": 2, "4096+": 1},
+    }
 
 
 def test_a_part_that_publishes_urls_alone_has_a_profile(passed: Callable[..., Pass]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -264,10 +264,13 @@ def _added(**changes: str) -> dict[str, Any]:
         (_added(severity="drop"), "quarantine"),
         (_added(breaks="declared_width"), "rule mine: 'declared_width' is Int32, not true or false"),
         (_added(breaks="caption + 1 > declared_width"), "rule mine: .* cannot be evaluated"),
+        (_added(breaks=""), "breaks is not a Polars SQL expression"),
+        (_added(cleared_by=""), "cleared_by is not a Polars SQL expression"),
+        (_added(cleared_by="caption IS NULL"), "rule mine: cleared_by looks at caption, which breaks does not look at"),
         (_added(cleared_by="url IS IS"), "cleared_by is not a Polars SQL expression"),
-        (_added(cleared_by="declared_width > {limit}"), "Give it a limit"),
-        (_added(cleared_by="declared_width"), "rule mine: 'declared_width' is Int32, not true or false"),
-        (_added(cleared_by="caption + 1 > declared_width"), "rule mine: .* cannot be evaluated"),
+        (_added(cleared_by="url > {limit}"), "rule mine: cleared_by uses {limit}, but there is none. Give it a limit"),
+        (_added(cleared_by="url"), "rule mine: 'url' is String, not true or false"),
+        (_added(cleared_by="url + 1 > 2"), "rule mine: .* cannot be evaluated"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_a_sentence(spec: dict[str, Any], sentence: str) -> None:
@@ -302,12 +305,30 @@ def test_a_control_character_is_found_wherever_a_block_of_bytes_ends() -> None:
 
 
 _PIECES = [
-    *("http", "https", "HTTP", ":", "//", "/", "@", "?", "#", "\\", ".", "[::1]", "www.", "a", "Z", "é", "x.jpg"),
+    *(
+        "http://",
+        "https://",
+        "HTTP://",
+        "http:",
+        "/",
+        "@",
+        "?",
+        "#",
+        "\\",
+        ".",
+        "[::1]",
+        "www.",
+        "a",
+        "Z",
+        "é",
+        "x.jpg",
+    ),
     *(" ", "\t", "\n", "\x00", "\u3000", "!", "~", "\x7f", "SAFE", "UNLIKELY", "1", "-", "en"),
 ]
 
 
 @given(st.lists(st.none() | st.lists(st.sampled_from(_PIECES), max_size=7).map("".join), max_size=30))
+@example(["http://a\n@", "http://a@", "https://a@/x", "https://a@b.example/x", "http://a b", "https://a", "a b.jpg"])
 def test_no_row_that_breaks_a_rule_is_cleared_of_it(texts: list[str | None]) -> None:
     column = pl.Series(texts, dtype=pl.String)
     frame = pl.DataFrame({"url": column, "caption": column, "language": column})
@@ -338,3 +359,13 @@ def test_a_rule_is_cleared_with_its_own_limit() -> None:
     rules = [longer.model_copy(update={"name": str(limit), "limit": limit}) for limit in (3, 4, 5)]
     marks = {name: mark.to_list() for name, mark in marks_of(rules, frame).items()}
     assert marks == {"3": [True, True, False], "4": [False, True, False], "5": [False, False, False]}
+
+
+def test_a_rule_about_no_column_is_about_every_row() -> None:
+    frame = pl.DataFrame({"caption": ["a", "x", "x"]})
+    rule = Rule(name="mine", reason="r", severity="flag", tolerance=1, breaks="caption = 'x'", cleared_by="false")
+    assert marks_of([rule], frame)["mine"].to_list() == [False, True, True]
+    always = rule.model_copy(update={"breaks": "true"})
+    assert marks_of([always], frame)["mine"].to_list() == [True, True, True]
+    assert marks_of([always.model_copy(update={"cleared_by": None})], frame)["mine"].to_list() == [True, True, True]
+    assert marks_of([always, rule], frame.clear())["mine"].to_list() == []

@@ -16,7 +16,7 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageDraw, ImageOps
 
-from laion_assets.probes.formats.jpeg import Frame
+from laion_assets.probes.formats import jpeg
 from laion_assets.shards import process
 from laion_assets.shards.engine import engine_for, stop_engines
 from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
@@ -100,8 +100,11 @@ def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, 
 
 
 PHOTOGRAPHS = [
-    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500)]),
-    *((*sides, 256, "4:2:0") for sides in [(1337, 1001), (1637, 1001), (2001, 1501), (3281, 2461), (3701, 701)]),
+    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500), (5201, 1901)]),
+    *(
+        (*sides, 256, "4:2:0")
+        for sides in [(1337, 1001), (1637, 1001), (2001, 1501), (2801, 1101), (3281, 2461), (3701, 701)]
+    ),
     *((*sides, 1024, "4:4:4") for sides in [(2361, 1771), (3001, 1999)]),
     *((*sides, 256, "4:4:4") for sides in [(1337, 1001), (1637, 1001)]),
     *((*sides, 1024, "4:2:2") for sides in [(2100, 1571), (2551, 1901), (3001, 1999)]),
@@ -198,6 +201,52 @@ def test_what_has_not_three_colours_or_is_in_doubt_is_decoded_by_opencv(
     assert decoded(body(), 256, monkeypatch)[0] == OPENCV
 
 
+def lossless(width: int, height: int) -> bytes:
+    """All grey: every difference to the pixel before is none, one bit of 0."""
+    tables = b"\xff\xc4" + (20).to_bytes(2, "big") + b"\x00" + bytes([1, *[0] * 15]) + b"\x00"
+    sides = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    frame = b"\xff\xc3" + (17).to_bytes(2, "big") + b"\x08" + sides + b"\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00"
+    scan = b"\xff\xda" + (12).to_bytes(2, "big") + b"\x03\x01\x00\x02\x00\x03\x00\x01\x00\x00"
+    return b"\xff\xd8" + tables + frame + scan + bytes(-(-3 * width * height // 8)) + b"\xff\xd9"
+
+
+def test_a_lossless_jpeg_is_never_decoded_at_a_fraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = lossless(2048, 1536)
+    assert jpeg.read_size(body).sampling == (0x11, 0x11, 0x11)
+    assert set(decoded(body, 256, monkeypatch)) == {OPENCV}
+    theirs, ours = both(body, "keep_ratio_largest", 256)
+    assert ours[1:] == theirs[1:] == (256, 192, 2048, 1536, None)
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5
+
+
+def test_a_frame_that_only_the_decoder_would_find_is_not_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = pictured(2048, 1536)
+    hidden = body[:2] + b"\xff\xfe\x00\x04\xff\xc3" + body[2:]
+    assert decoded(body, 256, monkeypatch) != decoded(hidden, 256, monkeypatch) == [OPENCV]
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, cv2.error])
+def test_where_the_quick_way_fails_img2datasets_is_left(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error("no more")
+
+    monkeypatch.setattr("simplejpeg.decode_jpeg", failing)
+    theirs, ours = both(pictured(1600, 1174), "keep_ratio_largest", 1024)
+    assert ours == theirs
+    assert ours[0] is not None
+
+
+@pytest.mark.parametrize("how", ["progressive", "keep_rgb"])
+def test_unusual_jpegs_are_shrunk_directly_too(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = encoded(picture(2361, 1771), "JPEG", **{how: True})
+    assert decoded(body, 1024, monkeypatch) == [(1181, 886)]
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:]
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5
+
+
 def test_what_only_opencv_makes_something_of_is_shrunk_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     body = pictured(2048, 1536)[:-2] + b"too many bytes\xff\xd9"
     assert decoded(body, 1024, monkeypatch) == [(1024, 768), OPENCV]
@@ -208,7 +257,7 @@ def test_what_only_opencv_makes_something_of_is_shrunk_all_the_same(monkeypatch:
 
 def test_a_size_that_the_decoder_does_not_see_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "laion_assets.probes.formats.jpeg.read_size", lambda _: Frame(4000, 3000, sampling=(17, 17, 17))
+        "laion_assets.probes.formats.jpeg.read_size", lambda _: jpeg.Frame(4000, 3000, sampling=(17, 17, 17))
     )
     theirs, ours = both(pictured(2048, 1536), "keep_ratio_largest", 1024)
     assert ours[1:] == theirs[1:] == (1024, 768, 2048, 1536, None)
