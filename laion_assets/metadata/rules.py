@@ -45,7 +45,6 @@ _URL_ALONE = r"^(?:[hH][tT][tT][pP][sS]?://|[wW][wW][wW]\.)[^\x00-\x20]+$"
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?$"
 _SAFETY_TAG = r"^(?:UNLIKELY|UNSURE|NSFW|LIKELY|SAFE)$"
 
-
 # Cheap to see, and true of nearly all rows. No user info, and what follows the slashes begins a host's name.
 _USUAL_URL = "REGEXP_LIKE(url, '^https?://[a-zA-Z0-9]') AND url NOT LIKE '%@%'"
 _SEVERAL_WORDS = "caption LIKE '% %'"

@@ -97,11 +97,12 @@ class Tally:
         names = pl.col("shape").replace_strict([0, 1, 2], ["square", "landscape", "portrait"], return_dtype=pl.String)
         self._keep("width_counts", _by_value(sizes, width))
         self._keep("height_counts", _by_value(sizes, height))
-        self._keep("short_side_counts", short_sides := _by_value(sizes, shorter))
+        short_sides = _by_value(sizes, shorter)
+        self._keep("short_side_counts", short_sides)
         self._keep("megapixel_counts", _by_value(sizes, hundredths).rename({"value": "centi_megapixels"}))
-        bucket, short_side = short_side_bucket(pl.col("value"), pl.col("value")), short_sides.lazy()
+        bucket = short_side_bucket(pl.col("value"), pl.col("value"))
         return {
-            "bucket_counts": short_side.group_by(name=bucket).agg(pl.col("count").sum()),
+            "bucket_counts": short_sides.lazy().group_by(name=bucket).agg(pl.col("count").sum()),
             "historical_bucket_counts": sizes.lazy().group_by(name=historical_bucket(width, height)).agg(_N),
             "aspect_counts": sizes.lazy().group_by(shape=shape).agg(_N).select(name=names, count="count"),
         }

@@ -238,6 +238,24 @@ def test_where_the_quick_way_fails_img2datasets_is_left(
     assert ours[0] is not None
 
 
+@pytest.mark.parametrize("inexactly", [True, False])
+def test_only_the_quick_way_is_a_level_off(inexactly: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    asked, resize = list[bool](), cv2.resize
+
+    def noted(image: Pixels, size: tuple[int, int] | None, *, fx: float, fy: float, interpolation: int) -> object:
+        asked.append(cv2.ipp.useIPP_NotExact())
+        return resize(image, size, fx=fx, fy=fy, interpolation=interpolation)
+
+    monkeypatch.setattr("cv2.resize", noted)
+    cv2.ipp.setUseIPP_NotExact(inexactly)
+    try:
+        QuickResizer(1024, "keep_ratio_largest", True)(io.BytesIO(pictured(1600, 1174)))  # noqa: FBT003
+        assert asked == [True]
+        assert cv2.ipp.useIPP_NotExact() is inexactly
+    finally:
+        cv2.ipp.setUseIPP_NotExact(False)
+
+
 @pytest.mark.parametrize("how", ["progressive", "keep_rgb"])
 def test_unusual_jpegs_are_shrunk_directly_too(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = encoded(picture(2361, 1771), "JPEG", **{how: True})
