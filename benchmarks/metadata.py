@@ -1,6 +1,6 @@
 """One pass over a full-scale metadata catalogue: validate, quarantine, profile, sample, find duplicates.
 
-``python -m benchmarks.metadata [--quick] [--json FILE] [--parts N] [--rows N] [--folder DIR]``. Parts are made eight at
+``python -m benchmarks.metadata [--quick] [--json FILE] [--parts N] [--rows N] [--folder DIR]``. Parts are made some at
 a time, written to the disk, and then timed, so 128 of them fit on a disk that holds their validated form (some 20 GB).
 Every contender runs in a process of its own that lives through all its parts, which is what tells whether memory grows
 with their number. Contenders are compared on parts that each has the machine for alone; the whole pass takes two parts
@@ -12,6 +12,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import queue
 import resource
 import shutil
 import statistics
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -38,8 +40,9 @@ COPY, OURS, PANDAS, GX = CONTENDERS
 # The copy is measured on as many parts as it takes for a steady median; pandas and Great Expectations are slow.
 COPIED_PARTS, PANDAS_PARTS, GX_PARTS = 8, 2, 1
 AT_A_TIME = 2
-# Parts of the whole pass are made a few at a time, outside the clock; all of them would need the disk twice.
-MADE_AT_ONCE = 8
+# Parts of the whole pass are made some at a time, outside the clock; all of them would need the disk twice. While they
+# are made, the processes give back the memory that they would have used again: the fewer such pauses, the better.
+MADE_AT_ONCE = 32
 BACKFILLED_PARTS, COMMANDED_PARTS = 8, 2
 WARM_UP_ROWS = 20_000
 SAMPLE_ROWS = 10_000
@@ -181,7 +184,7 @@ class WholePass:
     Attributes:
         parts: How many there were.
         seconds: From the start of the first of each few parts that were made to the end of their last, added up.
-        peaks_mb: The most memory each process has had, added up, after each part of each.
+        peaks_mb: The most memory each process has had, added up, after each part.
     """
 
     parts: int
@@ -214,27 +217,37 @@ def measure_alone(folder: Path, *, parts: int, rows: int, console: Console) -> d
 
 def measure_whole(folder: Path, *, parts: int, rows: int, console: Console) -> WholePass:
     """Our pass over the whole catalogue; validated parts and profiles stay in ``folder``."""
-    catalogue, seconds, peaks = Catalogue(rows_per_part=rows), 0.0, []
+    catalogue, seconds = Catalogue(rows_per_part=rows), 0.0
+    free: queue.SimpleQueue[Contender] = queue.SimpleQueue()
+    peaks: dict[Contender, float] = {}
+    history: list[float] = []
+
+    def take(raw: Path) -> None:
+        contender = free.get()
+        peaks[contender] = contender.run(raw, folder / raw.name)[0].peak_mb
+        history.append(sum(peaks.values()))
+        free.put(contender)
+
     with (
         contenders(*[OURS] * AT_A_TIME) as started,
         tempfile.TemporaryDirectory(dir=folder) as scratch,
+        ThreadPoolExecutor(AT_A_TIME) as waiting,
         console.status("") as status,
     ):
         _warm_up(started, Path(scratch))
+        for contender in started:
+            free.put(contender)
         for first in range(0, parts, MADE_AT_ONCE):
             status.update(f"whole pass: part {first + 1} of {parts}")
             few = [catalogue.write(Path(scratch), number) for number in range(first, min(first + MADE_AT_ONCE, parts))]
             for raw in few:
                 _wait_for_the_disk(raw)
             began = time.perf_counter()
-            for number, raw in enumerate(few):
-                started[number % AT_A_TIME].start(raw, folder / raw.name)
-            ended = [started[number % AT_A_TIME].result()[0] for number in range(len(few))]
+            list(waiting.map(take, few))
             seconds += time.perf_counter() - began
-            peaks += [sum(one.peak_mb for one in ended[at : at + AT_A_TIME]) for at in range(0, len(ended), AT_A_TIME)]
             for raw in few:
                 raw.unlink()
-    return WholePass(parts, seconds, peaks)
+    return WholePass(parts, seconds, history)
 
 
 def _wait_for_the_disk(made: Path) -> None:

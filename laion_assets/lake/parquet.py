@@ -5,12 +5,15 @@ from typing import Any
 
 import polars as pl
 
-# Level 3 takes 1.8 times as long to write the rows of a part, for files 5 % smaller.
+# Level 3 takes 1.8 times as long to write the rows of a part, for files 5 % smaller. Pages of 128 KB make files 2.6 %
+# larger than those of 1 MB that polars writes, and to find a hundred rows of a part take half the time: a page that has
+# none of them is not unpacked.
 SETTINGS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
     "statistics": True,
     "row_group_size": 250_000,
+    "data_page_size": 1 << 17,
 }
 """For a frame or for a stream."""
 

@@ -10,6 +10,7 @@ import polars as pl
 _PLAIN_HOST = (
     r"^[Hh][Tt][Tt][Pp][Ss]?://((?:[A-Za-z0-9_-]+\.)*[A-Za-z_-][A-Za-z0-9_-]*)\.?(?::[0-9]{0,4})?(?:[/?#\\]|$)"
 )
+_SCHEMES = "https://", "http://"
 _PLAIN_BYTES = 63  # as many as one label may have
 # What has the host behind it, or more of the URL: a beginning that ends in slashes, or in what is dropped at an end.
 _GOES_ON = r"^[/\\\t\r\n]*$|[\x00-\x20]$"
@@ -44,7 +45,7 @@ def host_of(url: pl.Expr) -> pl.Expr:
     return url.map_batches(hosts_of, pl.String(), is_elementwise=True)
 
 
-def host_counts(urls: pl.Series) -> pl.LazyFrame:
+def host_counts(urls: pl.Series) -> pl.DataFrame:
     """Rows per host, as counting ``hosts_of`` would give them.
 
     Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.3 s of
@@ -58,25 +59,23 @@ def host_counts(urls: pl.Series) -> pl.LazyFrame:
     """
     from laion_assets.web.url import MAX_URL_CHARS
 
-    url, count = pl.col("url"), pl.len().cast(pl.Int64).alias("count")
-    with_tls, length = url.str.starts_with("https://"), url.str.len_bytes()
-    cut = (with_tls | url.str.starts_with("http://")) & (length <= MAX_URL_CHARS)
-    # Without TLS the search begins behind the host's first character: a slash in its place is left to hosts_of.
-    begin, rest = pl.when(with_tls).then(8).otherwise(7), url.str.slice(8)
-    slash = (length - rest.str.len_bytes() + rest.str.find("/", literal=True)).fill_null(length)
-    authority = pl.when(cut).then(url.cast(pl.Binary).bin.slice(begin, slash - begin))
+    frame, url, count = urls.to_frame("url"), pl.col("url"), pl.len().cast(pl.Int64).alias("count")
+    length = url.str.len_bytes()
+    cut = {scheme: url.str.starts_with(scheme) & (length <= MAX_URL_CHARS) for scheme in _SCHEMES}
 
-    def with_hosts(counted: pl.DataFrame) -> pl.DataFrame:
-        names = counted.get_column("name")
-        told = counted.with_columns(name=hosts_of("http://" + names + "/"))
-        goes_on = told.get_column("name").is_null() & names.str.contains(_GOES_ON)
-        if goes_on.any() or names.null_count():
-            whole = ~cut.fill_null(value=False)
-            if goes_on.any():
-                whole |= authority.is_in(names.filter(goes_on).cast(pl.Binary).implode())
-            few = urls.to_frame("url").filter(whole).select(name=url.map_batches(hosts_of, pl.String()))
-            told = pl.concat([told.filter(names.is_not_null() & ~goes_on), few.group_by("name").agg(count)])
-        return told.group_by("name").agg(pl.col("count").sum())
+    def authority(scheme: str) -> pl.Expr:
+        slash = url.str.slice(len(scheme)).str.find("/", literal=True)
+        return url.cast(pl.Binary).bin.slice(len(scheme), slash.fill_null(length - len(scheme)))
 
-    counted = urls.to_frame("url").lazy().group_by(name=authority).agg(count)
-    return counted.with_columns(pl.col("name").cast(pl.String)).map_batches(with_hosts)
+    authorities = [frame.lazy().filter(is_cut).select(name=authority(scheme)) for scheme, is_cut in cut.items()]
+    counted = pl.concat(authorities).group_by("name").agg(count).collect().cast({"name": pl.String()})
+    names = counted.get_column("name")
+    told = counted.with_columns(name=hosts_of("http://" + names + "/"))
+    goes_on = told.get_column("name").is_null() & names.str.contains(_GOES_ON)
+    if goes_on.any() or counted.get_column("count").sum() < frame.height:
+        further = names.filter(goes_on).cast(pl.Binary).implode()
+        told_by_cut = [is_cut & ~authority(scheme).is_in(further) for scheme, is_cut in cut.items()]
+        whole = ~pl.any_horizontal(told_by_cut).fill_null(value=False)
+        few = frame.filter(whole).select(name=url.map_batches(hosts_of, pl.String()))
+        told = pl.concat([told.filter(~goes_on), few.group_by("name").agg(count)])
+    return told.group_by("name").agg(pl.col("count").sum())

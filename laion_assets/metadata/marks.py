@@ -11,7 +11,8 @@ from laion_assets.metadata.rule import Rule, columns_of, parsed
 Marks = Mapping[str, pl.Series]
 """Per rule, true in the rows that break it."""
 
-_BITS = 64
+# What a set of marks is as a number, by the most marks it may have: the shorter, the quicker.
+_NUMBERS = {8: pl.UInt8(), 16: pl.UInt16(), 32: pl.UInt32(), 64: pl.UInt64()}
 
 
 def marks_of(rules: Sequence[Rule], rows: pl.DataFrame) -> dict[str, pl.Series]:
@@ -86,12 +87,13 @@ def names_of(marks: Marks, height: int) -> pl.Series:
     Marks become bits of one number per row; a list is made once per distinct number, of which there are few.
     """
     names = list(marks)
-    if len(names) > _BITS:
-        first, rest = ({name: marks[name] for name in some} for some in (names[:_BITS], names[_BITS:]))
+    if len(names) > (most := max(_NUMBERS)):
+        first, rest = ({name: marks[name] for name in some} for some in (names[:most], names[most:]))
         return pl.select(pl.concat_list(names_of(first, height), names_of(rest, height)).alias("names")).to_series()
-    bits = pl.repeat(0, height, dtype=pl.UInt64, eager=True)
+    dtype = next(dtype for most, dtype in _NUMBERS.items() if len(names) <= most)
+    bits = pl.repeat(0, height, dtype=dtype, eager=True)
     for position, mark in enumerate(marks.values()):
-        bits = bits | (mark.cast(pl.UInt64) * (1 << position))
+        bits = bits | (mark.cast(dtype) * (1 << position))
     distinct = bits.unique().sort()
     lists = [[name for position, name in enumerate(names) if number >> position & 1] for number in distinct]
     return pl.Series("names", lists, dtype=pl.List(pl.String)).gather(distinct.search_sorted(bits))

@@ -44,12 +44,16 @@ def part_profile(tally: Tally, *, part: str, mapped: Mapped, rules_not_applicabl
         "cast_losses": [{"name": name, "count": count} for name, count in sorted(tally.losses.items())],
         "published_columns": _published(mapped),
     }
+    lists = []
     for name, dtype in PROFILE_SCHEMA.items():
         if name not in row:
             frame = counts.get(name)
-            empty: object = [] if isinstance(dtype, pl.List) else 0
-            row[name] = tally.sums.get(name, empty) if frame is None else frame.to_dicts()
-    return pl.DataFrame([row], schema=PROFILE_SCHEMA)
+            if frame is None:
+                row[name] = [] if isinstance(dtype, pl.List) else tally.sums.get(name, 0)
+            else:
+                lists.append(frame.to_struct(name).implode().cast(dtype))
+    single = pl.DataFrame([row], schema={name: dtype for name, dtype in PROFILE_SCHEMA.items() if name in row})
+    return single.with_columns(lists).select(*PROFILE_SCHEMA)
 
 
 def _most_frequent(counted: pl.DataFrame | None) -> pl.DataFrame | None:

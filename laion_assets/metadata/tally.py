@@ -4,14 +4,13 @@ Only counting and adding happens here; what the figures are called and mean is i
 makes a profile of them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from laion_assets.metadata.hosts import host_counts
-from laion_assets.metadata.size_classes import historical_bucket, short_side_bucket
+from laion_assets.metadata.size_classes import bucket_of_number, historical_bucket_number, short_side_bucket
 
 LARGEST_SIDE_PX = 1_000_000
 """Rows that declare more than this are not counted in figures of sizes: no image format has as much."""
@@ -49,11 +48,10 @@ class Tally:
     def add_rows(self, valid: pl.DataFrame) -> None:
         """Count one slice of valid rows; columns that the dataset does not publish must not be among them."""
         self.rows_valid += valid.height
-        counted: dict[str, pl.LazyFrame] = {}
         if {"declared_width", "declared_height"} <= set(valid.columns):
-            counted |= self._sizes(valid)
+            self._sizes(valid)
         if "url" in valid.columns:
-            counted["host_counts"] = host_counts(valid.get_column("url"))
+            self._keep("host_counts", host_counts(valid.get_column("url")))
         if "caption" in valid.columns:
             self._caption_chars(valid)
         for name in _SCORES:
@@ -61,16 +59,12 @@ class Tally:
                 hundredth = (pl.col(name).cast(pl.Float64) * 100).floor().clip(-101, 101).cast(pl.Int32)
                 self._keep(f"{name}_counts", _by_value(valid, hundredth))
         if "language" in valid.columns:
-            counted["language_counts"] = valid.lazy().group_by(name="language").agg(_N)
-            if nullable := [name for name in _NULLABLE_BY_LANGUAGE if name in valid.columns]:
-                counted["null_counts_by_language"] = _nulls_by_language(valid, nullable)
+            self._languages(valid)
         if "similarity" in valid.columns:
             self._similarity(valid)
         # Not by unpivot: the columns are a stranger's, and one of them may be called "name".
         nulls = {"name": valid.columns, "count": [column.null_count() for column in valid]}
         self._keep("null_counts", pl.DataFrame(nulls, schema={"name": pl.String(), "count": pl.Int64()}))
-        for name, frame in zip(counted, pl.collect_all(list(counted.values())), strict=True):
-            self._keep(name, frame)
 
     def merged(self, name: str) -> pl.DataFrame | None:
         """The counts of one figure over all slices, sorted by key; None where nothing was counted."""
@@ -80,9 +74,11 @@ class Tally:
         frame = pl.concat(frames)
         amounts = [column for column in ("count", "rows", "nulls") if column in frame.columns]
         keys = [column for column in frame.columns if column not in amounts]
-        return frame.group_by(keys).agg(pl.col(amounts).cast(pl.Int64).sum()).sort(keys).select(frame.columns)
+        if len(frames) > 1:
+            frame = frame.group_by(keys).agg(pl.col(amounts).sum()).select(frame.columns)
+        return frame.sort(keys)
 
-    def _sizes(self, valid: pl.DataFrame) -> dict[str, pl.LazyFrame]:
+    def _sizes(self, valid: pl.DataFrame) -> None:
         width, height = pl.col("w"), pl.col("h")
         # Where a dataset does without the rules about sizes: no sum may overflow, no ratio be infinite.
         possible = width.is_between(1, LARGEST_SIDE_PX) & height.is_between(1, LARGEST_SIDE_PX)
@@ -94,18 +90,18 @@ class Tally:
         hundredths = (width.cast(pl.Int64) * height // 10_000).cast(pl.Int32)
         ratio = width / height
         shape = pl.when(ratio > 1.1).then(1).when(ratio < 0.9).then(2).otherwise(0)
-        names = pl.col("shape").replace_strict([0, 1, 2], ["square", "landscape", "portrait"], return_dtype=pl.String)
         self._keep("width_counts", _by_value(sizes, width))
         self._keep("height_counts", _by_value(sizes, height))
         short_sides = _by_value(sizes, shorter)
         self._keep("short_side_counts", short_sides)
         self._keep("megapixel_counts", _by_value(sizes, hundredths).rename({"value": "centi_megapixels"}))
-        bucket = short_side_bucket(pl.col("value"), pl.col("value"))
-        return {
-            "bucket_counts": short_sides.lazy().group_by(name=bucket).agg(pl.col("count").sum()),
-            "historical_bucket_counts": sizes.lazy().group_by(name=historical_bucket(width, height)).agg(_N),
-            "aspect_counts": sizes.lazy().group_by(shape=shape).agg(_N).select(name=names, count="count"),
-        }
+        value, count = pl.col("value"), pl.col("count")
+        buckets = short_sides.group_by(name=short_side_bucket(value, value)).agg(count.sum())
+        self._keep("bucket_counts", buckets)
+        historical = _by_value(sizes, historical_bucket_number(width, height))
+        self._keep("historical_bucket_counts", historical.select(name=bucket_of_number(value), count=count))
+        shapes = value.replace_strict([0, 1, 2], ["square", "landscape", "portrait"], return_dtype=pl.String)
+        self._keep("aspect_counts", _by_value(sizes, shape).select(name=shapes, count=count))
 
     def _caption_chars(self, valid: pl.DataFrame) -> None:
         chars = valid.select(chars=pl.col("caption").str.len_chars().cast(pl.Int32))
@@ -113,6 +109,15 @@ class Tally:
         count = pl.col("chars")
         rounded = pl.when(count < 1000).then(count // 10 * 10).otherwise(count // 1000 * 1000)
         self._keep("caption_chars_counts", _by_value(chars, rounded))
+
+    def _languages(self, valid: pl.DataFrame) -> None:
+        nullable = [name for name in _NULLABLE_BY_LANGUAGE if name in valid.columns]
+        nulls = pl.col(nullable).null_count().cast(pl.Int64)
+        rows = valid.group_by("language").agg(_N.alias("rows"), nulls)
+        self._keep("language_counts", rows.select(name="language", count="rows"))
+        if nullable:
+            by_column = rows.unpivot(nullable, index=["language", "rows"], variable_name="column", value_name="nulls")
+            self._keep("null_counts_by_language", by_column)
 
     def _similarity(self, valid: pl.DataFrame) -> None:
         english = pl.col("language") == "en" if "language" in valid.columns else pl.lit(None, pl.Boolean)
@@ -142,8 +147,3 @@ def _by_value(frame: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     counts = np.bincount(values - least)
     found = counts.nonzero()[0]
     return pl.DataFrame({"value": pl.Series(found + least, dtype=pl.Int32), "count": counts[found]})
-
-
-def _nulls_by_language(valid: pl.DataFrame, columns: Sequence[str]) -> pl.LazyFrame:
-    grouped = valid.lazy().group_by("language").agg(_N.alias("rows"), pl.col(columns).null_count().cast(pl.Int64))
-    return grouped.unpivot(columns, index=["language", "rows"], variable_name="column", value_name="nulls")
