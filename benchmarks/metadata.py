@@ -1,7 +1,7 @@
 """One pass over a full-scale metadata catalogue: validate, quarantine, profile, sample, find duplicates.
 
 ``python -m benchmarks.metadata [--quick] [--json FILE] [--parts N] [--rows N] [--folder DIR]``. Parts are made some at
-a time, written to the disk, and then timed, so 128 of them fit on a disk that holds their validated form (some 20 GB).
+a time, written to the disk, and then timed, so that the disk need not hold all of them beside their validated form.
 Every contender runs in a process of its own that lives through all its parts, which is what tells whether memory grows
 with their number. Contenders are compared on parts that each has the machine for alone; the whole pass takes two parts
 at a time, dealt out to two processes, as many as the pool ``metadata`` has slots. ``dagster_parts`` adds Dagster.
@@ -40,8 +40,9 @@ COPY, OURS, PANDAS, GX = CONTENDERS
 # The copy is measured on as many parts as it takes for a steady median; pandas and Great Expectations are slow.
 COPIED_PARTS, PANDAS_PARTS, GX_PARTS = 8, 2, 1
 AT_A_TIME = 2
-# Parts of the whole pass are made some at a time, outside the clock; all of them would need the disk twice. While they
-# are made, the processes give back the memory that they would have used again: the fewer such pauses, the better.
+# Parts of the whole pass are made some at a time, outside the clock; all of them would need the disk twice. That takes
+# longer than the processes keep memory (30 s, ``dirty_decay_ms``), and to have it back costs each of them 1 s of
+# processor time, which parts that are all there would not cost: the fewer such pauses, the better.
 MADE_AT_ONCE = 32
 BACKFILLED_PARTS, COMMANDED_PARTS = 8, 2
 WARM_UP_ROWS = 20_000
@@ -83,15 +84,7 @@ class Contender:
 
     def run(self, *arguments: Any) -> tuple[Measured, Any]:  # noqa: ANN401 (whatever the work takes and gives)
         """Do one piece of work."""
-        self.start(*arguments)
-        return self.result()
-
-    def start(self, *arguments: Any) -> None:  # noqa: ANN401
-        """Begin one piece of work."""
         self._ours.send(arguments)
-
-    def result(self) -> tuple[Measured, Any]:
-        """Wait for the end of the work that was begun."""
         measured, result = self._ours.recv()
         return Measured(**measured), result
 
@@ -183,8 +176,8 @@ class WholePass:
 
     Attributes:
         parts: How many there were.
-        seconds: From the start of the first of each few parts that were made to the end of their last, added up.
-        peaks_mb: The most memory each process has had, added up, after each part.
+        seconds: From the start of the first to the end of the last of the parts that were made together, added up.
+        peaks_mb: The most memory each process has had, added up, after each part once all have had one.
     """
 
     parts: int
@@ -224,9 +217,12 @@ def measure_whole(folder: Path, *, parts: int, rows: int, console: Console) -> W
 
     def take(raw: Path) -> None:
         contender = free.get()
-        peaks[contender] = contender.run(raw, folder / raw.name)[0].peak_mb
-        history.append(sum(peaks.values()))
-        free.put(contender)
+        try:
+            peaks[contender] = contender.run(raw, folder / raw.name)[0].peak_mb
+        finally:
+            free.put(contender)
+        if len(peaks) == min(AT_A_TIME, parts):
+            history.append(sum(peaks.values()))
 
     with (
         contenders(*[OURS] * AT_A_TIME) as started,
@@ -239,15 +235,16 @@ def measure_whole(folder: Path, *, parts: int, rows: int, console: Console) -> W
             free.put(contender)
         for first in range(0, parts, MADE_AT_ONCE):
             status.update(f"whole pass: part {first + 1} of {parts}")
-            few = [catalogue.write(Path(scratch), number) for number in range(first, min(first + MADE_AT_ONCE, parts))]
-            for raw in few:
+            numbers = range(first, min(first + MADE_AT_ONCE, parts))
+            made = [catalogue.write(Path(scratch), number) for number in numbers]
+            for raw in made:
                 _wait_for_the_disk(raw)
             began = time.perf_counter()
-            list(waiting.map(take, few))
+            list(waiting.map(take, made))
             seconds += time.perf_counter() - began
-            for raw in few:
+            for raw in made:
                 raw.unlink()
-    return WholePass(parts, seconds, history)
+    return WholePass(parts, seconds, history or [sum(peaks.values())])
 
 
 def _wait_for_the_disk(made: Path) -> None:
@@ -383,7 +380,9 @@ def main() -> None:
     parser.add_argument("--parts", type=int, help=f"parts ({PARTS}; 2 with --quick)")
     parser.add_argument("--rows", type=int, help=f"rows per part ({ROWS_PER_PART:,}; 150,000 with --quick)")
     parser.add_argument(
-        "--folder", type=Path, help="where to work; needs about 170 bytes per row, and for eight parts twice that"
+        "--folder",
+        type=Path,
+        help=f"where to work; needs about 170 bytes per row, and for {MADE_AT_ONCE} parts twice that",
     )
     arguments = parser.parse_args()
     parts = arguments.parts or (2 if arguments.quick else PARTS)

@@ -12,8 +12,8 @@ _PLAIN_HOST = (
 )
 _SCHEMES = "https://", "http://"
 _PLAIN_BYTES = 63  # as many as one label may have
-# What has the host behind it, or more of the URL: a beginning that ends in slashes, or in what is dropped at an end.
-_GOES_ON = r"^[/\\\t\r\n]*$|[\x00-\x20]$"
+# What has the host behind it, or more of the URL: nothing, backslashes, or what is dropped at an end.
+_GOES_ON = r"^[\\\t\r\n]*$|[\x00-\x20]$"
 
 
 def hosts_of(urls: pl.Series) -> pl.Series:
@@ -60,12 +60,12 @@ def host_counts(urls: pl.Series) -> pl.DataFrame:
     from laion_assets.web.url import MAX_URL_CHARS
 
     frame, url, count = urls.to_frame("url"), pl.col("url"), pl.len().cast(pl.Int64).alias("count")
-    length = url.str.len_bytes()
-    cut = {scheme: url.str.starts_with(scheme) & (length <= MAX_URL_CHARS) for scheme in _SCHEMES}
+    short = url.str.len_bytes() < MAX_URL_CHARS  # with the slash that is put behind an authority
+    cut = {scheme: url.str.starts_with(scheme) & short for scheme in _SCHEMES}
 
     def authority(scheme: str) -> pl.Expr:
-        slash = url.str.slice(len(scheme)).str.find("/", literal=True)
-        return url.cast(pl.Binary).bin.slice(len(scheme), slash.fill_null(length - len(scheme)))
+        slash = url.str.slice(len(scheme)).str.find("/", literal=True)  # null where there is none: all of the rest
+        return url.cast(pl.Binary).bin.slice(len(scheme), slash)
 
     authorities = [frame.lazy().filter(is_cut).select(name=authority(scheme)) for scheme, is_cut in cut.items()]
     counted = pl.concat(authorities).group_by("name").agg(count).collect().cast({"name": pl.String()})

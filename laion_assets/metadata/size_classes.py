@@ -39,7 +39,7 @@ def historical_bucket(width: pl.Expr, height: pl.Expr, *, edges_px: Sequence[int
 
 
 def historical_bucket_number(width: pl.Expr, height: pl.Expr, *, edges_px: Sequence[int] = DEFAULT_EDGES_PX) -> pl.Expr:
-    """Which of ``bucket_labels`` is the ``historical_bucket``, from 0; quicker to count than labels are."""
+    """Which of ``bucket_labels`` is the ``historical_bucket``, from 0, null where a side is; quicker to count."""
     chosen = pl.when((width >= edges_px[-1]) | (height >= edges_px[-1])).then(len(edges_px)).otherwise(0)
     for number, (low, high) in enumerate(itertools.pairwise(edges_px), start=1):
         inside = (width >= low) & (width < high) & (height >= low) & (height < high)
@@ -48,6 +48,6 @@ def historical_bucket_number(width: pl.Expr, height: pl.Expr, *, edges_px: Seque
 
 
 def bucket_of_number(number: pl.Expr, *, edges_px: Sequence[int] = DEFAULT_EDGES_PX) -> pl.Expr:
-    """The label at a position in ``bucket_labels``."""
+    """The label at a position in ``bucket_labels``; null of null, and any other number is refused when evaluated."""
     labels = bucket_labels(edges_px)
     return number.replace_strict(range(len(labels)), labels, return_dtype=pl.String)

@@ -29,7 +29,7 @@ class Tally:
         rules: Rows per rule.
         losses: Values that could not be cast, per canonical column.
         sums: Whole and fractional sums by name.
-        counts: Per figure, one frame of keys and counts per slice.
+        counts: Per figure, one frame of keys and counts per slice, no key twice in a frame.
         similarities: Per slice, finite ``similarity`` and whether the caption is English (``en``).
     """
 

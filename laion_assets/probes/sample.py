@@ -7,7 +7,7 @@ sample of one size lies within every larger one of the same seed. Asking the web
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -76,8 +76,9 @@ class Sample:
 def draw_sample(parts: Mapping[str, pl.LazyFrame], spec: SampleSpec) -> Sample:
     """Draw a sample from the valid rows of some parts.
 
-    Only the column ``row`` (and, with strata, those that make them) is read of every row, a few parts at a time; the
-    other columns are read of the chosen rows alone. Memory is that of a few parts' columns and the sample.
+    Only the column ``row`` is read of every row, a few parts at a time; with strata the columns that make them, too,
+    one part after the other. Further columns are read of the chosen rows alone. Memory is that of a few parts' columns
+    and the sample.
 
     Args:
         parts: Rows of ``VALIDATED_SCHEMA`` by part key.
@@ -87,27 +88,42 @@ def draw_sample(parts: Mapping[str, pl.LazyFrame], spec: SampleSpec) -> Sample:
         SampleError: There are more strata than rows to draw, or a share is asked for a stratum that has no rows.
     """
     keys = sorted(parts)
-    selections: dict[str, Selection] = {}
+    select = _select_in_strata if spec.strata else _select_from_all
+    rows_of_part, selections = select(parts, keys, spec)
+    return _gather(parts, keys, rows_of_part, selections)
+
+
+def _select_from_all(
+    parts: Mapping[str, pl.LazyFrame], keys: Sequence[str], spec: SampleSpec
+) -> tuple[dict[str, int], dict[str, "Selection"]]:
+    """Rows of each part, and what is chosen from all of them."""
+
+    def scored(key: str) -> tuple[npt.NDArray[np.uint32], Scores]:
+        rows = parts[key].select("row").collect()["row"].to_numpy()
+        return rows, score(spec.seed, key, rows)
+
+    rows_of_part, selection = {}, Selection(spec.size)
+    with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
+        for first in range(0, len(keys), _PARTS_AT_ONCE):  # no more of them: memory
+            some = keys[first : first + _PARTS_AT_ONCE]
+            for key, (rows, scores) in zip(some, pool.map(scored, some), strict=True):
+                rows_of_part[key] = len(rows)
+                selection.offer(key, rows, scores)
+    return rows_of_part, {_EVERYTHING: selection}
+
+
+def _select_in_strata(
+    parts: Mapping[str, pl.LazyFrame], keys: Sequence[str], spec: SampleSpec
+) -> tuple[dict[str, int], dict[str, "Selection"]]:
+    """Rows of each part, and what is chosen from each stratum, by its name."""
+    sizes: dict[str, int] = {}
+    for key in keys:
+        strata = _stratum_column(parts[key], spec.strata).select("stratum").collect()["stratum"]
+        for name, count in strata.value_counts().iter_rows():
+            sizes[name] = sizes.get(name, 0) + count
+    places = allocate(sizes, spec.size, spec.stratum_shares)
     rows_of_part: dict[str, int] = {}
-    places = None
-    if spec.strata:
-        sizes: dict[str, int] = {}
-        for key in keys:
-            for name, count in (
-                _stratum_column(parts[key], spec.strata)
-                .select("stratum")
-                .collect()["stratum"]
-                .value_counts()
-                .iter_rows()
-            ):
-                sizes[name] = sizes.get(name, 0) + count
-        places = allocate(sizes, spec.size, spec.stratum_shares)
-    if places is None:
-        selections[_EVERYTHING] = everything = Selection(spec.size)
-        for key, rows, scores in _scored(parts, keys, spec.seed):
-            rows_of_part[key] = len(rows)
-            everything.offer(key, rows, scores)
-        return _gather(parts, keys, rows_of_part, selections)
+    selections: dict[str, Selection] = {}
     for key in keys:
         frame = _stratum_column(parts[key], spec.strata).select("row", "stratum").collect()
         rows_of_part[key] = frame.height
@@ -115,21 +131,7 @@ def draw_sample(parts: Mapping[str, pl.LazyFrame], spec: SampleSpec) -> Sample:
             rows = group["row"].to_numpy()
             selection = selections.setdefault(str(name), Selection(places[str(name)]))
             selection.offer(key, rows, score(spec.seed, key, rows))
-    return _gather(parts, keys, rows_of_part, selections)
-
-
-def _scored(
-    parts: Mapping[str, pl.LazyFrame], keys: Sequence[str], seed: int
-) -> Iterator[tuple[str, npt.NDArray[np.uint32], Scores]]:
-    """Rows and scores of each part, some parts at a time."""
-
-    def scored(key: str) -> tuple[str, npt.NDArray[np.uint32], Scores]:
-        rows = parts[key].select("row").collect()["row"].to_numpy()
-        return key, rows, score(seed, key, rows)
-
-    with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
-        for first in range(0, len(keys), _PARTS_AT_ONCE):
-            yield from pool.map(scored, keys[first : first + _PARTS_AT_ONCE])
+    return rows_of_part, selections
 
 
 def _gather(
@@ -155,7 +157,7 @@ def _gather(
     def rows_of(key: str) -> pl.DataFrame:
         return _rows_of_part(parts[key], key, pl.concat(chosen[key]).sort("row"))
 
-    # polars finds single rows of a part on one core (0.1 s for 1.33 M rows), so the parts share the cores.
+    # Some parts of a lake that is far away are waited for at the same time.
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         frames = list(pool.map(rows_of, [key for key in keys if key in chosen]))
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=SAMPLE_SCHEMA)

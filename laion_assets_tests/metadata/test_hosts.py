@@ -32,6 +32,7 @@ def asked(url: str | None) -> str | None:
 @given(urls_of_pieces)
 @example(["http://a.example ", "http://a.example /x", "https:///a.example/x", "http://\t/a.example/x", "http://a b/x"])
 @example(["https://a.example/" + "x" * MAX_URL_CHARS, "https://a.example\\@b.example/x", "HTTP://A.example./x"])
+@example(["http://a.example", "https://a.example", "http://", "https:///a.example", f"http://{'u' * 16_367}@a.example"])
 @example(["http://a.example:9999/", "http://a.example:70000/", f"http://{'a' * 64}.example/", "http://" + "ab." * 90])
 def test_a_host_is_the_one_that_is_asked_in_rules_and_in_counts(urls: list[str | None]) -> None:
     frame = pl.DataFrame({"url": urls}, schema={"url": pl.String})
