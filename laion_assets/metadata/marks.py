@@ -87,10 +87,11 @@ def names_of(marks: Marks, height: int) -> pl.Series:
     Marks become bits of one number per row; a list is made once per distinct number, of which there are few.
     """
     names = list(marks)
-    if len(names) > (most := max(_NUMBERS)):
+    most = max(_NUMBERS)
+    if len(names) > most:
         first, rest = ({name: marks[name] for name in some} for some in (names[:most], names[most:]))
         return pl.select(pl.concat_list(names_of(first, height), names_of(rest, height)).alias("names")).to_series()
-    dtype = next(dtype for most, dtype in _NUMBERS.items() if len(names) <= most)
+    dtype = next(dtype for limit, dtype in _NUMBERS.items() if len(names) <= limit)
     bits = pl.repeat(0, height, dtype=dtype, eager=True)
     for position, mark in enumerate(marks.values()):
         bits = bits | (mark.cast(dtype) * (1 << position))

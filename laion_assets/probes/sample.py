@@ -104,7 +104,7 @@ def _select_from_all(
 
     rows_of_part, selection = {}, Selection(spec.size)
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
-        for first in range(0, len(keys), _PARTS_AT_ONCE):  # no more of them: memory
+        for first in range(0, len(keys), _PARTS_AT_ONCE):  # handed over a few at a time, so that no more are held
             some = keys[first : first + _PARTS_AT_ONCE]
             for key, (rows, scores) in zip(some, pool.map(scored, some), strict=True):
                 rows_of_part[key] = len(rows)
