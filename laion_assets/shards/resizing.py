@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 
+from laion_assets.shards.planes import Planes, encode
 from laion_assets.shards.shrinking import shrink
 from laion_assets.shards.upstream import Resizer
 
@@ -47,11 +48,15 @@ class QuickResizer(ExactResizer):
         return super().__call__(img_stream, blurring_bbox_list)
 
     def _shrink(self, body: bytes) -> Resized | None:
-        shrunk = shrink(body, self._wanted)
+        cropped, as_jpeg = self.resize_mode.name == "center_crop", self.encode_format == "jpg"
+        shrunk = shrink(body, self._wanted, in_planes=as_jpeg and not cropped)
         if shrunk is None:
             return None
         pixels, width, height = shrunk
-        if self.resize_mode.name == "center_crop":
+        if isinstance(pixels, Planes):
+            new_height, new_width = pixels.luma.shape
+            return encode(pixels, self.encode_params[1]), new_width, new_height, width, height, None
+        if cropped:
             top, left = ((length - self.image_size) // 2 for length in pixels.shape[:2])
             pixels = pixels[top : top + self.image_size, left : left + self.image_size]
         new_height, new_width = pixels.shape[:2]

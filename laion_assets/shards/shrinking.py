@@ -6,7 +6,8 @@ over any area in 6 ns per pixel, more than decoding takes. Interpolating takes a
 that were decoded whole, which blurs as much as averaging does when an image shrinks a little, and cubically between
 others. Shrunk further, an image is blurred by the rest first, and from a factor of 2.5 it is interpolated to twice the
 wanted size and then averaged in pairs. Pixels of photographs differ by about what encoding at quality 95 changes, and
-are as close to an ideal filter (Lanczos) as averaged ones.
+are as close to an ideal filter (Lanczos) as averaged ones. What is stored in planes and will be again can be shrunk in
+them (see ``planes``).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ import simplejpeg
 
 from laion_assets.probes.formats import jpeg
 from laion_assets.probes.formats.prefix import Doubt, Short
+from laion_assets.shards import planes
+from laion_assets.shards.planes import Planes
 
 # How to interpolate, by what variance that blurs, in px², and up to which factor that is enough: averaging over f px
 # blurs by f²/12, interpolating linearly by 1/6 at most, and up to 1.6 the difference costs less than encoding does.
@@ -30,10 +33,13 @@ _CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
 # What is left to shrink after decoding at a fraction: with less, too much would be lost.
 _LEFT_AT_LEAST = {8: 1.6, 4: 1.3, 2: 1.15}
+# Interpolated for pixels, as libjpeg does between halved colours, those are blurred by 3/16 px² of theirs.
+_SMOOTHED = 3 / 16
+_MARGIN = 2  # to have one of a pair more even when only a quarter of them is left
 _MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
-_REDUCED_WELL = {(0x22, 0x11, 0x11), (0x11, 0x11, 0x11)}
+_REDUCED_WELL = {planes.SAMPLING, (0x11, 0x11, 0x11)}
 _COLOURS = 3
 
 Pixels = Any
@@ -44,7 +50,7 @@ Wanted = Callable[[int, int], tuple[int, int] | None]
 
 @dataclass(frozen=True)
 class _Decoded:
-    """Pixels of an image, perhaps at a fraction of its size.
+    """An image, perhaps at a fraction of its size.
 
     Attributes:
         pixels: Of a last column or row, perhaps only a part is there: half of 5 px is 3 columns.
@@ -53,22 +59,23 @@ class _Decoded:
         fraction: By which width and height were divided.
     """
 
-    pixels: Pixels
+    pixels: Pixels | Planes
     width: int
     height: int
     fraction: int = 1
 
 
-def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
+def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pixels | Planes, int, int] | None:
     """Decode an image and make it smaller.
 
     Args:
         body: The whole file.
         wanted: How small.
+        in_planes: Whether planes are welcome in place of pixels.
 
     Returns:
-        Pixels, and stored width and height in px before any EXIF rotation; None for what is not to be made smaller,
-        does not decode, has an alpha channel or more than 8 bits.
+        Pixels or planes, and stored width and height in px before any EXIF rotation; None for what is not to be made
+        smaller, does not decode, has an alpha channel or more than 8 bits.
     """
     cv2.setNumThreads(1)
     frame, decoded = _frame_of(body), None
@@ -76,7 +83,7 @@ def shrink(body: bytes, wanted: Wanted) -> tuple[Pixels, int, int] | None:
         size = wanted(frame.width, frame.height)
         if size is None:
             return None
-        decoded = _decode_jpeg(body, frame, _fraction_enough(frame, size))
+        decoded = _decode_jpeg(body, frame, _fraction_enough(frame, size), in_planes=in_planes)
     decoded = decoded or _decode(body)
     if decoded is None:
         return None
@@ -104,11 +111,14 @@ def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
     return 1
 
 
-def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
+def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int, *, in_planes: bool) -> _Decoded | None:
     """A JPEG in colours; None for others, and where there is any doubt."""
     width, height = -(-frame.width // fraction), -(-frame.height // fraction)
     if len(frame.sampling) != _COLOURS or frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body):
         return None
+    stored = planes.decode(body, frame, fraction) if in_planes else None
+    if stored is not None:
+        return _Decoded(stored, frame.width, frame.height, fraction)
     try:
         pixels = simplejpeg.decode_jpeg(body, "BGR", min_width=width, min_height=height)
     except ValueError:  # damaged, if only by a byte too many: OpenCV may make of it what img2dataset would
@@ -139,20 +149,53 @@ def _decode(body: bytes) -> _Decoded | None:
     return _Decoded(pixels, width=pixels.shape[1], height=pixels.shape[0])
 
 
-def _average(decoded: _Decoded, width: int, height: int) -> Pixels:
+def _average(decoded: _Decoded, width: int, height: int) -> Pixels | Planes:
     """Make an image smaller, each new pixel about the mean of the area it covers."""
-    pixels = decoded.pixels
     across = width * decoded.fraction / decoded.width
     down = height * decoded.fraction / decoded.height
+    how = _LINEARLY if decoded.fraction == 1 else _CUBICALLY
+    if not isinstance(decoded.pixels, Planes):
+        return _averaged(decoded.pixels, across, down, (width, height), how)
+    blue, red = (
+        # Of an odd width or height, the last value of a colour is of pixels beyond the edge as well.
+        _averaged(
+            _continued(colour),
+            across,
+            down,
+            (-(-width // 2), -(-height // 2)),
+            how,
+            smoother=_SMOOTHED / decoded.fraction**2,
+        )
+        for colour in (decoded.pixels.blue, decoded.pixels.red)
+    )
+    return Planes(_averaged(decoded.pixels.luma, across, down, (width, height), how), blue, red)
+
+
+def _continued(plane: Pixels) -> Pixels:
+    """With as much more of its last column and row as could be needed for one of the smaller plane."""
+    return cv2.copyMakeBorder(plane, 0, _MARGIN, 0, _MARGIN, cv2.BORDER_REPLICATE)
+
+
+def _averaged(
+    pixels: Pixels,
+    across: float,
+    down: float,
+    size: tuple[int, int],
+    how: tuple[int, float, float],
+    *,
+    smoother: float = 0.0,
+) -> Pixels:
+    """Pixels or one plane of them, scaled by exactly so much and cut to a size, blurred by some px² more if asked."""
+    width, height = size
     factor = 1 / min(across, down)
     if factor > _IN_PAIRS_UP_TO:
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return cv2.resize(pixels, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)[:height, :width]
     if factor > _IN_PAIRS_FROM:
         twice = _interpolate(pixels, 2 * across, 2 * down, cv2.INTER_LINEAR)[: 2 * height, : 2 * width]
-        return cv2.resize(twice, (width, height), interpolation=cv2.INTER_AREA)
-    interpolation, variance, as_smooth_up_to = _LINEARLY if decoded.fraction == 1 else _CUBICALLY
-    if factor > as_smooth_up_to:
-        side = (factor**2 / 12 - variance) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
+        return cv2.resize(twice, size, interpolation=cv2.INTER_AREA)
+    interpolation, variance, as_smooth_up_to = how
+    if factor**2 / 12 + smoother > as_smooth_up_to**2 / 12:
+        side = (factor**2 / 12 + smoother - variance) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
         taps = np.array([side, 1 - 2 * side, side], np.float32)
         pixels = cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
     return _interpolate(pixels, across, down, interpolation)[:height, :width]
