@@ -3,9 +3,9 @@
 Nearly all photographs are stored so and will be again. Beside pixels of three full colours, planes have half as many
 values to shrink, and none to convert and back.
 
-No wheel gives them: libturbojpeg does, the C library of libjpeg-turbo, where the system has it (Debian: ``libturbojpeg0``,
-Ubuntu: ``libturbojpeg``; 2.1 or later). PyTurboJPEG would ask it, but gives what is damaged with a warning in place of
-an error, and is kept up for libturbojpeg 3 alone, which neither has.
+No wheel gives them. libturbojpeg does, libjpeg-turbo's library in C, where the system has it, from 2.1 on (Debian's
+``libturbojpeg0``, Ubuntu's ``libturbojpeg``). PyTurboJPEG asks it too, but gives what is damaged with a warning in place
+of an error, and is kept up for libturbojpeg 3 alone, which neither has.
 """
 
 import ctypes
@@ -35,22 +35,21 @@ class Planes:
 
     Attributes:
         luma: Brightness (Y'), height x width.
-        blue: Cb, half of either, rounded up.
-        red: Cr, the same.
+        cb: Blue, half of either, rounded up.
+        cr: Red, the same.
     """
 
     luma: Plane
-    blue: Plane
-    red: Plane
+    cb: Plane
+    cr: Plane
 
 
-def decode(body: bytes, frame: jpeg.Frame, fraction: int = 1) -> Planes | None:
-    """Decode a JPEG, perhaps at a fraction of its size.
+def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
+    """Decode a JPEG.
 
     Args:
         body: The whole file.
         frame: What its header says.
-        fraction: 1, 2, 4 or 8, by which width and height are divided, rounded up.
 
     Returns:
         Its planes; None without libturbojpeg, for other samplings and colours, and for anything damaged.
@@ -60,30 +59,26 @@ def decode(body: bytes, frame: jpeg.Frame, fraction: int = 1) -> Planes | None:
     if library is None or handle is None:
         return None
     try:
-        return _decode(library, handle, body, (frame.width, frame.height), fraction)
+        return _decode(library, handle, body, frame)
     finally:
         library.tjDestroy(handle)
 
 
-def _decode(library: Any, handle: int, body: bytes, size: tuple[int, int], fraction: int) -> Planes | None:  # noqa: ANN401
-    width, height, sampling, colours = c_int(), c_int(), c_int(), c_int()
-    told = library.tjDecompressHeader3(
-        handle, body, len(body), byref(width), byref(height), byref(sampling), byref(colours)
-    )
-    expected = (0, *size, _TJSAMP_420, _TJCS_YCBCR)
-    if (told, width.value, height.value, sampling.value, colours.value) != expected:
+def _decode(library: Any, handle: int, body: bytes, frame: jpeg.Frame) -> Planes | None:  # noqa: ANN401
+    found = [c_int() for _ in range(4)]
+    failed = library.tjDecompressHeader3(handle, body, len(body), *map(byref, found))
+    expected = [frame.width, frame.height, _TJSAMP_420, _TJCS_YCBCR]
+    if failed or [number.value for number in found] != expected:
         return None
-    wide, high = (-(-side // fraction) for side in size)
-    # As many as libturbojpeg writes: for each value of a colour, two by two of brightness.
-    luma = np.empty((high + high % 2, wide + wide % 2), np.uint8)
-    blue, red = (np.empty((luma.shape[0] // 2, luma.shape[1] // 2), np.uint8) for _ in range(2))
-    planes = [luma, blue, red]
-    addresses = (c_void_p * 3)(*(plane.ctypes.data for plane in planes))
-    strides = (c_int * 3)(*(plane.strides[0] for plane in planes))
+    # libturbojpeg writes two by two of brightness for each of a colour, also beyond an odd side.
+    luma = np.empty((frame.height + frame.height % 2, frame.width + frame.width % 2), np.uint8)
+    cb, cr = (np.empty((luma.shape[0] // 2, luma.shape[1] // 2), np.uint8) for _ in range(2))
+    addresses = (c_void_p * 3)(luma.ctypes.data, cb.ctypes.data, cr.ctypes.data)
+    bytes_per_row = (c_int * 3)(*luma.strides[:1], *cb.strides[:1], *cr.strides[:1])
     failed = library.tjDecompressToYUVPlanes(
-        handle, body, len(body), addresses, wide, strides, high, _TJFLAG_STOPONWARNING
+        handle, body, len(body), addresses, frame.width, bytes_per_row, frame.height, _TJFLAG_STOPONWARNING
     )
-    return None if failed else Planes(luma[:high, :wide], blue, red)
+    return None if failed else Planes(luma[: frame.height, : frame.width], cb, cr)
 
 
 def encode(planes: Planes, quality: int) -> bytes:
@@ -93,10 +88,10 @@ def encode(planes: Planes, quality: int) -> bytes:
         planes: The image.
         quality: libjpeg's, 1 to 100, which OpenCV takes as well.
     """
-    # libturbojpeg reads two by two values of brightness for each of a colour, also beyond an odd side.
+    # And reads as many.
     high, wide = planes.luma.shape
     even = cv2.copyMakeBorder(planes.luma, 0, high % 2, 0, wide % 2, cv2.BORDER_REPLICATE)
-    body: bytes = simplejpeg.encode_jpeg_yuv_planes(even[:high, :wide], planes.blue, planes.red, quality)
+    body: bytes = simplejpeg.encode_jpeg_yuv_planes(even[:high, :wide], planes.cb, planes.cr, quality)
     return body
 
 
@@ -110,7 +105,7 @@ def _libturbojpeg() -> Any | None:  # noqa: ANN401
             library.tjInitDecompress.restype = c_void_p
             library.tjDestroy.argtypes = [c_void_p]
             numbers: Any = POINTER(c_int)
-            whole = [c_void_p, c_char_p, c_ulong]
+            whole: list[Any] = [c_void_p, c_char_p, c_ulong]
             library.tjDecompressHeader3.argtypes = [*whole, numbers, numbers, numbers, numbers]
             library.tjDecompressToYUVPlanes.argtypes = [*whole, POINTER(c_void_p), c_int, numbers, c_int, c_int]
     except (OSError, AttributeError):  # of another architecture, or older

@@ -27,15 +27,17 @@ from laion_assets.shards.planes import Planes
 # How to interpolate, by what variance that blurs, in px², and up to which factor that is enough: averaging over f px
 # blurs by f²/12, interpolating linearly by 1/6 at most, and up to 1.6 the difference costs less than encoding does.
 _LINEARLY = cv2.INTER_LINEAR, 1 / 6, 1.6
+# Planes take half as long to blur.
+_LUMA = cv2.INTER_LINEAR, 1 / 6, 2**0.5
+# Between halved colours libjpeg interpolates, which blurs them by 3/16 px² of theirs.
+_CHROMA = cv2.INTER_LINEAR, 1 / 6 - 3 / 16, 0.0
 # After decoding at a fraction. Exactly that fraction is wanted at 1.
 _CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 # Beyond the second factor the shrinking is left to OpenCV: only what was decoded whole has so far to go.
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
 # What is left to shrink after decoding at a fraction: with less, too much would be lost.
 _LEFT_AT_LEAST = {8: 1.6, 4: 1.3, 2: 1.15}
-# Interpolated for pixels, as libjpeg does between halved colours, those are blurred by 3/16 px² of theirs.
-_SMOOTHED = 3 / 16
-_MARGIN = 2  # to have one of a pair more even when only a quarter of them is left
+_MARGIN = 2  # px of chroma: one for its last pixel, even where only a quarter of them is left, in pairs
 _MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
@@ -59,7 +61,7 @@ class _Decoded:
         fraction: By which width and height were divided.
     """
 
-    pixels: Pixels | Planes
+    pixels: Pixels
     width: int
     height: int
     fraction: int = 1
@@ -83,7 +85,12 @@ def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pix
         size = wanted(frame.width, frame.height)
         if size is None:
             return None
-        decoded = _decode_jpeg(body, frame, _fraction_enough(frame, size), in_planes=in_planes)
+        if not (frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body)):
+            fraction = _fraction_enough(frame, size)
+            stored = planes.decode(body, frame) if in_planes and fraction == 1 else None
+            if stored is not None:
+                return _average_planes(stored, *size), frame.width, frame.height
+            decoded = _decode_jpeg(body, frame, fraction)
     decoded = decoded or _decode(body)
     if decoded is None:
         return None
@@ -111,14 +118,11 @@ def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
     return 1
 
 
-def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int, *, in_planes: bool) -> _Decoded | None:
+def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
     """A JPEG in colours; None for others, and where there is any doubt."""
-    width, height = -(-frame.width // fraction), -(-frame.height // fraction)
-    if len(frame.sampling) != _COLOURS or frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body):
+    if len(frame.sampling) != _COLOURS:
         return None
-    stored = planes.decode(body, frame, fraction) if in_planes else None
-    if stored is not None:
-        return _Decoded(stored, frame.width, frame.height, fraction)
+    width, height = -(-frame.width // fraction), -(-frame.height // fraction)
     try:
         pixels = simplejpeg.decode_jpeg(body, "BGR", min_width=width, min_height=height)
     except ValueError:  # damaged, if only by a byte too many: OpenCV may make of it what img2dataset would
@@ -149,43 +153,31 @@ def _decode(body: bytes) -> _Decoded | None:
     return _Decoded(pixels, width=pixels.shape[1], height=pixels.shape[0])
 
 
-def _average(decoded: _Decoded, width: int, height: int) -> Pixels | Planes:
+def _average(decoded: _Decoded, width: int, height: int) -> Pixels:
     """Make an image smaller, each new pixel about the mean of the area it covers."""
     across = width * decoded.fraction / decoded.width
     down = height * decoded.fraction / decoded.height
-    how = _LINEARLY if decoded.fraction == 1 else _CUBICALLY
-    if not isinstance(decoded.pixels, Planes):
-        return _averaged(decoded.pixels, across, down, (width, height), how)
-    blue, red = (
-        # Of an odd width or height, the last value of a colour is of pixels beyond the edge as well.
-        _averaged(
-            _continued(colour),
-            across,
-            down,
-            (-(-width // 2), -(-height // 2)),
-            how,
-            smoother=_SMOOTHED / decoded.fraction**2,
-        )
-        for colour in (decoded.pixels.blue, decoded.pixels.red)
+    return _scale(decoded.pixels, across, down, (width, height), _LINEARLY if decoded.fraction == 1 else _CUBICALLY)
+
+
+def _average_planes(stored: Planes, width: int, height: int) -> Planes:
+    """The same in planes."""
+    high, wide = stored.luma.shape
+    across, down, halves = width / wide, height / high, (-(-width // 2), -(-height // 2))
+    cb, cr = (
+        # Of an odd width or height, the last pixel of chroma is half beyond the edge.
+        cv2.copyMakeBorder(chroma, 0, height % 2 * _MARGIN, 0, width % 2 * _MARGIN, cv2.BORDER_REPLICATE)
+        for chroma in (stored.cb, stored.cr)
     )
-    return Planes(_averaged(decoded.pixels.luma, across, down, (width, height), how), blue, red)
+    return Planes(
+        luma=_scale(stored.luma, across, down, (width, height), _LUMA),
+        cb=_scale(cb, across, down, halves, _CHROMA),
+        cr=_scale(cr, across, down, halves, _CHROMA),
+    )
 
 
-def _continued(plane: Pixels) -> Pixels:
-    """With as much more of its last column and row as could be needed for one of the smaller plane."""
-    return cv2.copyMakeBorder(plane, 0, _MARGIN, 0, _MARGIN, cv2.BORDER_REPLICATE)
-
-
-def _averaged(
-    pixels: Pixels,
-    across: float,
-    down: float,
-    size: tuple[int, int],
-    how: tuple[int, float, float],
-    *,
-    smoother: float = 0.0,
-) -> Pixels:
-    """Pixels or one plane of them, scaled by exactly so much and cut to a size, blurred by some px² more if asked."""
+def _scale(pixels: Pixels, across: float, down: float, size: tuple[int, int], how: tuple[int, float, float]) -> Pixels:
+    """Scale by exactly so much, and cut to a size."""
     width, height = size
     factor = 1 / min(across, down)
     if factor > _IN_PAIRS_UP_TO:
@@ -194,8 +186,8 @@ def _averaged(
         twice = _interpolate(pixels, 2 * across, 2 * down, cv2.INTER_LINEAR)[: 2 * height, : 2 * width]
         return cv2.resize(twice, size, interpolation=cv2.INTER_AREA)
     interpolation, variance, as_smooth_up_to = how
-    if factor**2 / 12 + smoother > as_smooth_up_to**2 / 12:
-        side = (factor**2 / 12 + smoother - variance) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
+    if factor > as_smooth_up_to:
+        side = (factor**2 / 12 - variance) / 2  # three taps of a, 1 - 2a, a have a variance of 2a
         taps = np.array([side, 1 - 2 * side, side], np.float32)
         pixels = cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
     return _interpolate(pixels, across, down, interpolation)[:height, :width]
