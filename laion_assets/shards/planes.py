@@ -3,9 +3,9 @@
 Nearly all photographs are stored so and will be again. Beside pixels of three full colours, planes have half as many
 values to shrink, and none to convert and back.
 
-No wheel gives them. libturbojpeg does, libjpeg-turbo's library in C, where the system has it, from 2.1 on (Debian's
-``libturbojpeg0``, Ubuntu's ``libturbojpeg``). PyTurboJPEG asks it too, but gives what is damaged with a warning in place
-of an error, and is kept up for libturbojpeg 3 alone, which neither has.
+No wheel gives them. libturbojpeg does, libjpeg-turbo's library in C, where the system has it (Debian's
+``libturbojpeg0``, Ubuntu's ``libturbojpeg``). PyTurboJPEG asks it too, but gives what is damaged, with a warning, and
+is kept up for libturbojpeg 3 alone, which neither has.
 """
 
 import ctypes
@@ -44,6 +44,24 @@ class Planes:
     cr: Plane
 
 
+@functools.cache
+def libturbojpeg() -> Any | None:  # noqa: ANN401
+    """The system's own, None where there is none that decodes into planes."""
+    name = find_library("turbojpeg")
+    try:
+        library = ctypes.CDLL(name) if name else None
+        if library is not None:
+            library.tjInitDecompress.restype = c_void_p
+            library.tjDestroy.argtypes = [c_void_p]
+            numbers: Any = POINTER(c_int)
+            whole: list[Any] = [c_void_p, c_char_p, c_ulong]
+            library.tjDecompressHeader3.argtypes = [*whole, numbers, numbers, numbers, numbers]
+            library.tjDecompressToYUVPlanes.argtypes = [*whole, POINTER(c_void_p), c_int, numbers, c_int, c_int]
+    except (OSError, AttributeError):  # of another architecture, or older
+        return None
+    return library
+
+
 def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
     """Decode a JPEG.
 
@@ -54,7 +72,7 @@ def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
     Returns:
         Its planes; None without libturbojpeg, for other samplings and colours, and for anything damaged.
     """
-    library = _libturbojpeg() if frame.sampling == SAMPLING else None
+    library = libturbojpeg() if frame.sampling == SAMPLING else None
     handle = library.tjInitDecompress() if library is not None else None
     if library is None or handle is None:
         return None
@@ -70,7 +88,7 @@ def _decode(library: Any, handle: int, body: bytes, frame: jpeg.Frame) -> Planes
     expected = [frame.width, frame.height, _TJSAMP_420, _TJCS_YCBCR]
     if failed or [number.value for number in found] != expected:
         return None
-    # libturbojpeg writes two by two of brightness for each of a colour, also beyond an odd side.
+    # libturbojpeg writes two by two pixels of luma for each of chroma, also beyond an odd side.
     luma = np.empty((frame.height + frame.height % 2, frame.width + frame.width % 2), np.uint8)
     cb, cr = (np.empty((luma.shape[0] // 2, luma.shape[1] // 2), np.uint8) for _ in range(2))
     addresses = (c_void_p * 3)(luma.ctypes.data, cb.ctypes.data, cr.ctypes.data)
@@ -88,26 +106,8 @@ def encode(planes: Planes, quality: int) -> bytes:
         planes: The image.
         quality: libjpeg's, 1 to 100, which OpenCV takes as well.
     """
-    # And reads as many.
+    # libturbojpeg reads two by two pixels of luma for each of chroma, also beyond an odd side.
     high, wide = planes.luma.shape
     even = cv2.copyMakeBorder(planes.luma, 0, high % 2, 0, wide % 2, cv2.BORDER_REPLICATE)
     body: bytes = simplejpeg.encode_jpeg_yuv_planes(even[:high, :wide], planes.cb, planes.cr, quality)
     return body
-
-
-@functools.cache
-def _libturbojpeg() -> Any | None:  # noqa: ANN401
-    """The system's library, None where there is none that decodes into planes."""
-    name = find_library("turbojpeg")
-    try:
-        library = ctypes.CDLL(name) if name else None
-        if library is not None:
-            library.tjInitDecompress.restype = c_void_p
-            library.tjDestroy.argtypes = [c_void_p]
-            numbers: Any = POINTER(c_int)
-            whole: list[Any] = [c_void_p, c_char_p, c_ulong]
-            library.tjDecompressHeader3.argtypes = [*whole, numbers, numbers, numbers, numbers]
-            library.tjDecompressToYUVPlanes.argtypes = [*whole, POINTER(c_void_p), c_int, numbers, c_int, c_int]
-    except (OSError, AttributeError):  # of another architecture, or older
-        return None
-    return library

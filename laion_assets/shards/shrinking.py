@@ -37,7 +37,6 @@ _CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
 # What is left to shrink after decoding at a fraction: with less, too much would be lost.
 _LEFT_AT_LEAST = {8: 1.6, 4: 1.3, 2: 1.15}
-_MARGIN = 2  # px of chroma: one for its last pixel, even where only a quarter of them is left, in pairs
 _MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
@@ -87,7 +86,8 @@ def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pix
             return None
         if not (frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body)):
             fraction = _fraction_enough(frame, size)
-            stored = planes.decode(body, frame) if in_planes and fraction == 1 else None
+            little = fraction == 1 and max(frame.width / size[0], frame.height / size[1]) <= _IN_PAIRS_FROM
+            stored = planes.decode(body, frame) if in_planes and little else None
             if stored is not None:
                 return _average_planes(stored, *size), frame.width, frame.height
             decoded = _decode_jpeg(body, frame, fraction)
@@ -166,7 +166,7 @@ def _average_planes(stored: Planes, width: int, height: int) -> Planes:
     across, down, halves = width / wide, height / high, (-(-width // 2), -(-height // 2))
     cb, cr = (
         # Of an odd width or height, the last pixel of chroma is half beyond the edge.
-        cv2.copyMakeBorder(chroma, 0, height % 2 * _MARGIN, 0, width % 2 * _MARGIN, cv2.BORDER_REPLICATE)
+        cv2.copyMakeBorder(chroma, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         for chroma in (stored.cb, stored.cr)
     )
     return Planes(
@@ -181,7 +181,7 @@ def _scale(pixels: Pixels, across: float, down: float, size: tuple[int, int], ho
     width, height = size
     factor = 1 / min(across, down)
     if factor > _IN_PAIRS_UP_TO:
-        return cv2.resize(pixels, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)[:height, :width]
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     if factor > _IN_PAIRS_FROM:
         twice = _interpolate(pixels, 2 * across, 2 * down, cv2.INTER_LINEAR)[: 2 * height, : 2 * width]
         return cv2.resize(twice, size, interpolation=cv2.INTER_AREA)

@@ -17,7 +17,7 @@ import simplejpeg
 from PIL import Image, ImageDraw, ImageOps
 
 from laion_assets.probes.formats import jpeg
-from laion_assets.shards import process
+from laion_assets.shards import planes, process
 from laion_assets.shards.engine import engine_for, stop_engines
 from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
 from laion_assets.shards.upstream import Resizer
@@ -99,6 +99,28 @@ def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, 
     assert decibels(pixels(theirs), pixels(ours)) > 38.5
 
 
+def hold_against_an_ideal_filter(body: bytes, size: int) -> None:
+    theirs, ours = both(body, "keep_ratio_largest", size)
+    whole = Image.open(io.BytesIO(body)).convert("RGB")
+    resized = whole.resize((ours[1] or 0, ours[2] or 0), Image.Resampling.LANCZOS)
+    ideal = np.asarray(resized, dtype=np.float64)[:, :, ::-1]
+    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 1.2
+    averaged = cv2.resize(np.asarray(whole)[:, :, ::-1], resized.size, interpolation=cv2.INTER_AREA)
+    by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
+    by_both = decibels(pixels(ours), averaged.astype(np.float64))
+    assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
+
+
+with_libturbojpeg = pytest.mark.skipif(
+    planes.libturbojpeg() is None, reason="needs libturbojpeg: apt-get install libturbojpeg0"
+)
+
+
+@pytest.fixture
+def without_libturbojpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planes, "libturbojpeg", lambda: None)
+
+
 PHOTOGRAPHS = [
     *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500), (5201, 1901)]),
     *(
@@ -111,43 +133,71 @@ PHOTOGRAPHS = [
 ]
 
 
+@pytest.mark.usefixtures("without_libturbojpeg")
 @pytest.mark.parametrize(("width", "height", "size", "subsampling"), PHOTOGRAPHS)
 def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(
     width: int, height: int, size: int, subsampling: str
 ) -> None:
-    body = encoded(photograph(width, height), subsampling=subsampling)
-    theirs, ours = both(body, "keep_ratio_largest", size)
-    whole = Image.open(io.BytesIO(body)).convert("RGB")
-    resized = whole.resize((ours[1] or 0, ours[2] or 0), Image.Resampling.LANCZOS)
-    ideal = np.asarray(resized, dtype=np.float64)[:, :, ::-1]
-    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 1.2
-    averaged = cv2.resize(np.asarray(whole)[:, :, ::-1], resized.size, interpolation=cv2.INTER_AREA)
-    by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
-    by_both = decibels(pixels(ours), averaged.astype(np.float64))
-    assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
+    hold_against_an_ideal_filter(encoded(photograph(width, height), subsampling=subsampling), size)
 
 
-OPENCV = "OpenCV"
+OPENCV, PLANES = "OpenCV", "planes"
 
 
-def decoded(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str | tuple[int, int]]:
-    """How an image was decoded, again and again until it was: to which width and height directly, or by OpenCV."""
+def decoded(
+    body: bytes, size: int, monkeypatch: pytest.MonkeyPatch, mode: str = "keep_ratio_largest", **how: object
+) -> list[str | tuple[int, int]]:
+    """How an image was decoded, again and again until it was: to which width and height, in planes or by OpenCV."""
     asked, decode_jpeg, imdecode = list[str | tuple[int, int]](), simplejpeg.decode_jpeg, cv2.imdecode
+    decode_planes = planes.decode
 
     def directly(data: bytes, colorspace: str, *, min_width: int, min_height: int) -> Pixels:
         asked.append((min_width, min_height))
         pixels: Pixels = decode_jpeg(data, colorspace, min_width=min_width, min_height=min_height)
         return pixels
 
+    def in_planes(data: bytes, frame: jpeg.Frame) -> planes.Planes | None:
+        stored = decode_planes(data, frame)
+        asked.extend([PLANES] if stored is not None else [])
+        return stored
+
     def by_opencv(data: np.ndarray[tuple[int], np.dtype[np.uint8]], flags: int) -> object:
         asked.append(OPENCV)
         return imdecode(data, flags)
 
     with monkeypatch.context() as patched:
+        patched.setattr(planes, "decode", in_planes)
         patched.setattr("simplejpeg.decode_jpeg", directly)
         patched.setattr("cv2.imdecode", by_opencv)
-        QuickResizer(size, "keep_ratio_largest", True)(io.BytesIO(body))  # noqa: FBT003
+        QuickResizer(size, mode, True, **how)(io.BytesIO(body))  # noqa: FBT003
     return asked
+
+
+WIDTHS = [1063, 1333, 1450, 1500, 1600, 1667, 1900, 2101, 2287]
+TURNED = 1407, 2111
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize(("width", "height"), [*((width, round(width * 0.7366)) for width in WIDTHS), TURNED])
+def test_in_planes_they_are_as_close(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = encoded(photograph(width, height))
+    assert decoded(body, 1024, monkeypatch) == [PLANES]
+    hold_against_an_ideal_filter(body, 1024)
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize(("width", "height", "in_planes"), [(2559, 2, True), (2561, 2, False)])
+def test_planes_shrink_by_little(
+    width: int,
+    height: int,
+    in_planes: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = pictured(width, height)  # so low that no fraction would leave rows enough
+    assert decoded(body, 1024, monkeypatch) == [PLANES if in_planes else (width, height)]
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    assert ours[1:] == theirs[1:]
+    assert decibels(pixels(theirs), pixels(ours)) > 38.5
 
 
 @pytest.mark.parametrize(
@@ -168,7 +218,33 @@ def decoded(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str
 def test_no_more_is_decoded_than_is_needed(
     width: int, height: int, size: int, fraction: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert decoded(pictured(width, height), size, monkeypatch) == [(-(-width // fraction), -(-height // fraction))]
+    body, at_fraction = pictured(width, height), (-(-width // fraction), -(-height // fraction))
+    whole_in_planes = fraction == 1 and width < 2.5 * size and planes.libturbojpeg() is not None
+    assert decoded(body, size, monkeypatch) == [PLANES if whole_in_planes else at_fraction]
+    monkeypatch.setattr(planes, "libturbojpeg", lambda: None)
+    assert decoded(body, size, monkeypatch) == [at_fraction]
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize(
+    ("mode", "encode_format", "in_planes"),
+    [("keep_ratio", "jpg", True), ("center_crop", "jpg", False), ("keep_ratio", "png", False)],
+)
+def test_planes_are_for_what_is_stored_in_planes_again(
+    mode: str,
+    encode_format: str,
+    in_planes: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = pictured(1600, 1174)
+    how = decoded(body, 1024, monkeypatch, mode, encode_format=encode_format, encode_quality=9)
+    assert how == [PLANES if in_planes else (1600, 1174)]
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2"])
+def test_other_samplings_are_made_pixels(subsampling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decoded(encoded(picture(1600, 1174), subsampling=subsampling), 1024, monkeypatch) == [(1600, 1174)]
 
 
 def test_what_is_not_made_smaller_is_decoded_by_img2dataset_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +308,7 @@ def test_where_the_quick_way_fails_img2datasets_is_left(
     def failing(*_: object, **__: object) -> None:
         raise error("no more")
 
+    monkeypatch.setattr(planes, "decode", failing)
     monkeypatch.setattr("simplejpeg.decode_jpeg", failing)
     theirs, ours = both(pictured(1600, 1174), "keep_ratio_largest", 1024)
     assert ours == theirs
@@ -250,7 +327,7 @@ def test_only_the_quick_way_is_a_level_off(inexactly: bool, monkeypatch: pytest.
     cv2.ipp.setUseIPP_NotExact(inexactly)
     try:
         QuickResizer(1024, "keep_ratio_largest", True)(io.BytesIO(pictured(1600, 1174)))  # noqa: FBT003
-        assert asked == [True]
+        assert set(asked) == {True}
         assert cv2.ipp.useIPP_NotExact() is inexactly
     finally:
         cv2.ipp.setUseIPP_NotExact(False)

@@ -1,0 +1,159 @@
+"""What the system's libturbojpeg gives of JPEGs, and what is encoded of it."""
+
+import io
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+
+from laion_assets.probes.formats import jpeg
+from laion_assets.probes.formats.prefix import Doubt, Short
+from laion_assets.shards import planes
+from laion_assets.shards.planes import Plane, Planes
+
+with_libturbojpeg = pytest.mark.skipif(
+    planes.libturbojpeg() is None, reason="needs libturbojpeg: apt-get install libturbojpeg0"
+)
+SIZES = [(64, 48), (65, 48), (64, 49), (65, 49), (1, 1), (1, 7), (7, 1), (2, 3), (641, 363)]
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """Colours that change slowly, so that halving them loses little."""
+    across, down = np.meshgrid(np.arange(width) / 300, np.arange(height) / 300)
+    waves = np.stack([np.sin(across + down), np.cos(across), np.sin(down)], axis=-1)
+    return Image.fromarray((waves * 90 + 128).astype(np.uint8))
+
+
+def encoded(image: Image.Image, **how: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", **{"quality": 95, "subsampling": "4:2:0"} | how)
+    return out.getvalue()
+
+
+def decoded(body: bytes) -> Planes:
+    stored = planes.decode(body, jpeg.read_size(body))
+    assert stored is not None
+    return stored
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("how", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_planes_are_those_of_the_file(width: int, height: int, how: dict[str, object]) -> None:
+    body = encoded(picture(width, height), **how)
+    stored = decoded(body)
+    halves = (-(-height // 2), -(-width // 2))
+    assert [plane.shape for plane in (stored.luma, stored.cb, stored.cr)] == [(height, width), halves, halves]
+    drafted = Image.open(io.BytesIO(body))
+    drafted.draft("YCbCr", drafted.size)
+    luma, cb, cr = (np.asarray(channel, np.int16) for channel in drafted.split())
+    assert np.abs(stored.luma - luma).max() <= 1
+    for ours, interpolated in [(stored.cb, cb), (stored.cr, cr)]:
+        each = np.repeat(np.repeat(ours, 2, axis=0), 2, axis=1)[:height, :width]
+        assert np.abs(each - interpolated).max() <= 4
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_encoded_again_they_are_the_same_image(width: int, height: int) -> None:
+    body = encoded(picture(width, height))
+    again = planes.encode(decoded(body), 95)
+    one, other = (np.asarray(Image.open(io.BytesIO(each)), np.int16) for each in (body, again))
+    assert one.shape == other.shape == (height, width, 3)
+    assert np.abs(one - other).max() <= 6
+    assert Image.open(io.BytesIO(body)).quantization == Image.open(io.BytesIO(again)).quantization  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("quality", [1, 50, 95, 100])
+def test_quality_is_opencvs(quality: int) -> None:
+    grey = np.full((16, 16), 128, np.uint8)
+    ours = planes.encode(Planes(grey, grey[::2, ::2].copy(), grey[::2, ::2].copy()), quality)
+    theirs = cv2.imencode(".jpg", np.dstack([grey] * 3), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    one, other = (Image.open(io.BytesIO(each)) for each in (ours, theirs))
+    assert one.quantization == other.quantization  # type: ignore[attr-defined]
+    assert jpeg.read_size(ours).sampling == jpeg.read_size(theirs).sampling == planes.SAMPLING
+
+
+def inside(plane: Plane, beyond: int) -> Plane:
+    """The same plane with other values after each row and after the last one."""
+    height, width = plane.shape
+    wider = np.full((height + 2, width + 2), beyond, np.uint8)
+    wider[:height, :width] = plane
+    return wider[:height, :width]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_nothing_beyond_a_plane_is_encoded(width: int, height: int) -> None:
+    luma, chroma = np.full((height, width), 90, np.uint8), np.full((-(-height // 2), -(-width // 2)), 128, np.uint8)
+    bodies = {planes.encode(Planes(inside(luma, beyond), chroma, chroma), 95) for beyond in (0, 255)}
+    assert len(bodies) == 1
+    assert set(np.unique(np.asarray(Image.open(io.BytesIO(bodies.pop()))))) == {90}
+
+
+def with_adobes_rgb(body: bytes) -> bytes:
+    """Its values declared to be red, green and blue."""
+    return body[:2] + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00" + body[20:]
+
+
+@with_libturbojpeg
+def test_red_green_and_blue_are_no_planes() -> None:
+    body = with_adobes_rgb(encoded(picture(64, 48)))
+    assert simplejpeg.decode_jpeg_header(body)[2:] == ("RGB", "420")
+    assert planes.decode(body, jpeg.read_size(body)) is None
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2"])
+def test_other_samplings_are_none(subsampling: str) -> None:
+    body = encoded(picture(64, 48), subsampling=subsampling)
+    assert planes.decode(body, jpeg.read_size(body)) is None
+
+
+@with_libturbojpeg
+def test_a_header_that_the_library_reads_otherwise_is_not_believed() -> None:
+    body = encoded(picture(64, 48))
+    assert planes.decode(body, jpeg.Frame(64, 50, sampling=planes.SAMPLING)) is None
+    assert planes.decode(body, jpeg.Frame(62, 48, sampling=planes.SAMPLING)) is None
+
+
+def damages(body: bytes) -> Iterator[bytes]:
+    """Cut off, with bytes changed, left out or put in, in all parts of the file."""
+    chance = np.random.default_rng(7)
+    for _ in range(400):
+        at, many, what = (int(chance.integers(*bounds)) for bounds in ((2, len(body)), (1, 9), (0, 4)))
+        junk, after = chance.bytes(many), body[at + many :]
+        yield body[:at] + [b"", junk + after, junk + body[at:], after][what]
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_is_damaged_is_none_wherever_a_strict_decoder_refuses_it(progressive: bool) -> None:  # noqa: FBT001
+    body = encoded(picture(97, 61), progressive=progressive)
+    given = 0
+    for damaged in damages(body):
+        try:
+            frame = jpeg.read_size(damaged)
+        except (Short, Doubt):
+            continue
+        if frame.width * frame.height > 1 << 22:
+            continue
+        stored = planes.decode(damaged, frame)
+        try:
+            simplejpeg.decode_jpeg(damaged, "BGR")
+        except ValueError:
+            assert stored is None
+        else:
+            given += stored is not None
+    assert given > 20  # a byte of a value changed is another value
+
+
+@pytest.mark.parametrize("found", [None, "libc.so.6", "libnothing.so.0"])
+def test_without_such_a_library_nothing_is_decoded(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planes, "find_library", lambda _: found)
+    monkeypatch.setattr(planes, "libturbojpeg", planes.libturbojpeg.__wrapped__)
+    body = encoded(picture(64, 48))
+    assert planes.libturbojpeg() is None
+    assert planes.decode(body, jpeg.read_size(body)) is None
