@@ -25,6 +25,8 @@ from typing import Any, Literal
 
 import psutil
 
+from laion_assets.shards.planes import libturbojpeg
+
 CORES = os.cpu_count() or 1
 HOSTS = 64
 SIZES = Path(__file__).parent.parent / "laion_assets" / "sandbox" / "laion_hr_sizes.parquet"
@@ -381,7 +383,8 @@ def main() -> None:
     everyone = [contender for contender in everyone if asked.only in contender.name]
 
     with server() as (port, median, mean):
-        print(f"{CORES} cores; JPEGs of {median / 1e3:.0f} KB in the median, {mean / 1e3:.0f} KB in the mean\n")
+        sizes = f"JPEGs of {median / 1e3:.0f} KB in the median, {mean / 1e3:.0f} KB in the mean"
+        print(f"{CORES} cores; {sizes}; {'with' if libturbojpeg() else 'without'} libturbojpeg\n")
         found = {contender.name: measure(contender, port, quick=asked.quick) for contender in everyone}
 
     compared = [

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 
 from benchmarks.download import GOAL_RESIZED, make_images
+from laion_assets.shards.planes import libturbojpeg
 from laion_assets.shards.resizing import QuickResizer
 from laion_assets.shards.upstream import Resizer
 
@@ -60,6 +61,7 @@ def main() -> None:
     asked = arguments.parse_args()
     cv2.setNumThreads(1)
     images = make_images(30 if asked.quick else 300)
+    print(f"{'with' if libturbojpeg() else 'without'} libturbojpeg")
     claims = []
     for size, mode in TARGETS:
         claims.append(one := compare(images, size, mode, 3 if asked.quick else 5))

@@ -13,10 +13,8 @@ from laion_assets.probes.formats import jpeg
 from laion_assets.probes.formats.prefix import Doubt, Short
 from laion_assets.shards import planes
 from laion_assets.shards.planes import Plane, Planes
+from laion_assets_tests.shards.needs import with_libturbojpeg
 
-with_libturbojpeg = pytest.mark.skipif(
-    planes.libturbojpeg() is None, reason="needs libturbojpeg: apt-get install libturbojpeg0"
-)
 SIZES = [(64, 48), (65, 48), (64, 49), (65, 49), (1, 1), (1, 7), (7, 1), (2, 3), (641, 363)]
 
 

@@ -22,6 +22,7 @@ from laion_assets.shards.engine import engine_for, stop_engines
 from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
 from laion_assets.shards.upstream import Resizer
 from laion_assets.web.spec import WebSpec
+from laion_assets_tests.shards.needs import with_libturbojpeg
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -109,11 +110,6 @@ def hold_against_an_ideal_filter(body: bytes, size: int) -> None:
     by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
     by_both = decibels(pixels(ours), averaged.astype(np.float64))
     assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
-
-
-with_libturbojpeg = pytest.mark.skipif(
-    planes.libturbojpeg() is None, reason="needs libturbojpeg: apt-get install libturbojpeg0"
-)
 
 
 @pytest.fixture
