@@ -3,9 +3,10 @@
 Nearly all photographs are stored so and will be again. Beside pixels of three full colours, planes have half as many
 values to shrink, and none to convert and back.
 
-No wheel gives them. libturbojpeg does, libjpeg-turbo's library in C, where the system has it (Debian's
-``libturbojpeg0``, Ubuntu's ``libturbojpeg``). PyTurboJPEG asks it too, but gives what is damaged, with a warning, and
-is kept up for libturbojpeg 3 alone, which neither has.
+No wheel gives them but PyAV's (103 MB, and FFmpeg decodes as slowly into planes as simplejpeg into pixels).
+libturbojpeg does, libjpeg-turbo's library in C, where the system has it (Debian's ``libturbojpeg0``, Ubuntu's
+``libturbojpeg``). PyTurboJPEG asks it too, but gives what is damaged, with a warning, and is kept up for libturbojpeg 3
+alone, which neither has.
 """
 
 import ctypes
@@ -24,7 +25,8 @@ from laion_assets.probes.formats import jpeg
 SAMPLING = (0x22, 0x11, 0x11)
 """What a frame header says of brightness and colours in such a file."""
 
-_TJSAMP_420, _TJCS_YCBCR, _TJFLAG_STOPONWARNING = 2, 1, 8192  # turbojpeg.h
+_TJSAMP_420, _TJCS_YCBCR = 2, 1  # turbojpeg.h
+_TJFLAG_STOPONWARNING = 8192  # damage fails in any case, so at once
 
 Plane = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -47,8 +49,8 @@ class Planes:
 @functools.cache
 def libturbojpeg() -> Any | None:  # noqa: ANN401
     """The system's own, None where there is none that decodes into planes."""
-    name = find_library("turbojpeg")
     try:
+        name = find_library("turbojpeg")
         library = ctypes.CDLL(name) if name else None
         if library is not None:
             library.tjInitDecompress.restype = c_void_p
@@ -57,7 +59,7 @@ def libturbojpeg() -> Any | None:  # noqa: ANN401
             whole: list[Any] = [c_void_p, c_char_p, c_ulong]
             library.tjDecompressHeader3.argtypes = [*whole, numbers, numbers, numbers, numbers]
             library.tjDecompressToYUVPlanes.argtypes = [*whole, POINTER(c_void_p), c_int, numbers, c_int, c_int]
-    except (OSError, AttributeError):  # of another architecture, or older
+    except (OSError, AttributeError):  # not to be looked for, of another architecture, or without planes
         return None
     return library
 
@@ -72,7 +74,7 @@ def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
     Returns:
         Its planes; None without libturbojpeg, for other samplings and colours, and for anything damaged.
     """
-    library = libturbojpeg() if frame.sampling == SAMPLING else None
+    library = libturbojpeg()
     handle = library.tjInitDecompress() if library is not None else None
     if library is None or handle is None:
         return None
@@ -92,7 +94,7 @@ def _decode(library: Any, handle: int, body: bytes, frame: jpeg.Frame) -> Planes
     luma = np.empty((frame.height + frame.height % 2, frame.width + frame.width % 2), np.uint8)
     cb, cr = (np.empty((luma.shape[0] // 2, luma.shape[1] // 2), np.uint8) for _ in range(2))
     addresses = (c_void_p * 3)(luma.ctypes.data, cb.ctypes.data, cr.ctypes.data)
-    bytes_per_row = (c_int * 3)(*luma.strides[:1], *cb.strides[:1], *cr.strides[:1])
+    bytes_per_row = (c_int * 3)(luma.strides[0], cb.strides[0], cr.strides[0])
     failed = library.tjDecompressToYUVPlanes(
         handle, body, len(body), addresses, frame.width, bytes_per_row, frame.height, _TJFLAG_STOPONWARNING
     )
@@ -104,7 +106,7 @@ def encode(planes: Planes, quality: int) -> bytes:
 
     Args:
         planes: The image.
-        quality: libjpeg's, 1 to 100, which OpenCV takes as well.
+        quality: libjpeg's, 0 to 100, as OpenCV takes it.
     """
     # libturbojpeg reads two by two pixels of luma for each of chroma, also beyond an odd side.
     high, wide = planes.luma.shape

@@ -7,7 +7,7 @@ that were decoded whole, which blurs as much as averaging does when an image shr
 others. Shrunk further, an image is blurred by the rest first, and from a factor of 2.5 it is interpolated to twice the
 wanted size and then averaged in pairs. Pixels of photographs differ by about what encoding at quality 95 changes, and
 are as close to an ideal filter (Lanczos) as averaged ones. What is stored in planes and will be again can be shrunk in
-them (see ``planes``).
+them (see ``planes``), where what little of a colour is beyond red, green and blue is averaged, not cut off first.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from laion_assets.shards.planes import Planes
 # How to interpolate, by what variance that blurs, in px², and up to which factor that is enough: averaging over f px
 # blurs by f²/12, interpolating linearly by 1/6 at most, and up to 1.6 the difference costs less than encoding does.
 _LINEARLY = cv2.INTER_LINEAR, 1 / 6, 1.6
-# Planes take half as long to blur.
+# Planes take half as long to blur, so they are wherever 1/6 is less than f²/12.
 _LUMA = cv2.INTER_LINEAR, 1 / 6, 2**0.5
 # Between halved colours libjpeg interpolates, which blurs them by 3/16 px² of theirs.
 _CHROMA = cv2.INTER_LINEAR, 1 / 6 - 3 / 16, 0.0
@@ -37,6 +37,7 @@ _CUBICALLY = cv2.INTER_CUBIC, 0.02, 1.0
 _IN_PAIRS_FROM, _IN_PAIRS_UP_TO = 2.5, 4.0
 # What is left to shrink after decoding at a fraction: with less, too much would be lost.
 _LEFT_AT_LEAST = {8: 1.6, 4: 1.3, 2: 1.15}
+_BEYOND = cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101
 _MAX_PIXELS = 1 << 30  # OpenCV's own limit
 # As nearly all photographs are stored, 4:2:0 and 4:4:4. Of others, colours halved in one direction, and greys, which
 # lose nothing to halved colours, come out further from averaged ones.
@@ -84,13 +85,10 @@ def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pix
         size = wanted(frame.width, frame.height)
         if size is None:
             return None
-        if not (frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body)):
-            fraction = _fraction_enough(frame, size)
-            little = fraction == 1 and max(frame.width / size[0], frame.height / size[1]) <= _IN_PAIRS_FROM
-            stored = planes.decode(body, frame) if in_planes and little else None
-            if stored is not None:
-                return _average_planes(stored, *size), frame.width, frame.height
-            decoded = _decode_jpeg(body, frame, fraction)
+        fraction = _fraction_enough(frame, size)
+        if in_planes and fraction == 1 and (stored := _decode_planes(body, frame, size)) is not None:
+            return _average_planes(stored, *size), frame.width, frame.height
+        decoded = _decode_jpeg(body, frame, fraction)
     decoded = decoded or _decode(body)
     if decoded is None:
         return None
@@ -118,9 +116,17 @@ def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
     return 1
 
 
+def _decode_planes(body: bytes, frame: jpeg.Frame, size: tuple[int, int]) -> Planes | None:
+    """Of a JPEG that is stored in planes and shrinks by little; None for others, and where there is any doubt."""
+    factor = max(frame.width / size[0], frame.height / size[1])
+    if frame.sampling != planes.SAMPLING or factor > _IN_PAIRS_FROM or _not_for_libjpeg_turbo(body, frame):
+        return None
+    return planes.decode(body, frame)
+
+
 def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
     """A JPEG in colours; None for others, and where there is any doubt."""
-    if len(frame.sampling) != _COLOURS:
+    if len(frame.sampling) != _COLOURS or _not_for_libjpeg_turbo(body, frame):
         return None
     width, height = -(-frame.width // fraction), -(-frame.height // fraction)
     try:
@@ -130,6 +136,10 @@ def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | No
     if pixels.shape != (height, width, _COLOURS):
         return None
     return _Decoded(pixels, frame.width, frame.height, fraction)
+
+
+def _not_for_libjpeg_turbo(body: bytes, frame: jpeg.Frame) -> bool:
+    return frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body)
 
 
 def _may_be_lossless(body: bytes) -> bool:
@@ -164,16 +174,15 @@ def _average_planes(stored: Planes, width: int, height: int) -> Planes:
     """The same in planes."""
     high, wide = stored.luma.shape
     across, down, halves = width / wide, height / high, (-(-width // 2), -(-height // 2))
-    cb, cr = (
-        # Of an odd width or height, the last pixel of chroma is half beyond the edge.
-        cv2.copyMakeBorder(chroma, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        for chroma in (stored.cb, stored.cr)
-    )
-    return Planes(
-        luma=_scale(stored.luma, across, down, (width, height), _LUMA),
-        cb=_scale(cb, across, down, halves, _CHROMA),
-        cr=_scale(cr, across, down, halves, _CHROMA),
-    )
+
+    def shrunk(chroma: Pixels) -> Pixels:
+        # Of an odd width or height, the last pixel wanted is half beyond the edge. Of what is stored, that edge runs
+        # behind the last pixel, or right through it.
+        chroma = cv2.copyMakeBorder(chroma, 0, 0, 0, width % 2, _BEYOND[wide % 2])
+        chroma = cv2.copyMakeBorder(chroma, 0, height % 2, 0, 0, _BEYOND[high % 2])
+        return _scale(chroma, across, down, halves, _CHROMA)
+
+    return Planes(_scale(stored.luma, across, down, (width, height), _LUMA), shrunk(stored.cb), shrunk(stored.cr))
 
 
 def _scale(pixels: Pixels, across: float, down: float, size: tuple[int, int], how: tuple[int, float, float]) -> Pixels:

@@ -1,7 +1,8 @@
 """What the system's libturbojpeg gives of JPEGs, and what is encoded of it."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,20 +19,20 @@ from laion_assets_tests.shards.needs import with_libturbojpeg
 SIZES = [(64, 48), (65, 48), (64, 49), (65, 49), (1, 1), (1, 7), (7, 1), (2, 3), (641, 363)]
 
 
-def picture(width: int, height: int) -> Image.Image:
+def smooth(width: int, height: int) -> Image.Image:
     """Colours that change slowly, so that halving them loses little."""
     across, down = np.meshgrid(np.arange(width) / 300, np.arange(height) / 300)
     waves = np.stack([np.sin(across + down), np.cos(across), np.sin(down)], axis=-1)
     return Image.fromarray((waves * 90 + 128).astype(np.uint8))
 
 
-def encoded(image: Image.Image, **how: object) -> bytes:
+def as_jpeg(image: Image.Image, **how: object) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", **{"quality": 95, "subsampling": "4:2:0"} | how)
     return out.getvalue()
 
 
-def decoded(body: bytes) -> Planes:
+def planes_of(body: bytes) -> Planes:
     stored = planes.decode(body, jpeg.read_size(body))
     assert stored is not None
     return stored
@@ -41,8 +42,8 @@ def decoded(body: bytes) -> Planes:
 @pytest.mark.parametrize("how", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_planes_are_those_of_the_file(width: int, height: int, how: dict[str, object]) -> None:
-    body = encoded(picture(width, height), **how)
-    stored = decoded(body)
+    body = as_jpeg(smooth(width, height), **how)
+    stored = planes_of(body)
     halves = (-(-height // 2), -(-width // 2))
     assert [plane.shape for plane in (stored.luma, stored.cb, stored.cr)] == [(height, width), halves, halves]
     drafted = Image.open(io.BytesIO(body))
@@ -57,15 +58,15 @@ def test_planes_are_those_of_the_file(width: int, height: int, how: dict[str, ob
 @with_libturbojpeg
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_encoded_again_they_are_the_same_image(width: int, height: int) -> None:
-    body = encoded(picture(width, height))
-    again = planes.encode(decoded(body), 95)
+    body = as_jpeg(smooth(width, height))
+    again = planes.encode(planes_of(body), 95)
     one, other = (np.asarray(Image.open(io.BytesIO(each)), np.int16) for each in (body, again))
     assert one.shape == other.shape == (height, width, 3)
     assert np.abs(one - other).max() <= 6
     assert Image.open(io.BytesIO(body)).quantization == Image.open(io.BytesIO(again)).quantization  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("quality", [1, 50, 95, 100])
+@pytest.mark.parametrize("quality", [0, 1, 50, 95, 100])
 def test_quality_is_opencvs(quality: int) -> None:
     grey = np.full((16, 16), 128, np.uint8)
     ours = planes.encode(Planes(grey, grey[::2, ::2].copy(), grey[::2, ::2].copy()), quality)
@@ -98,7 +99,7 @@ def with_adobes_rgb(body: bytes) -> bytes:
 
 @with_libturbojpeg
 def test_red_green_and_blue_are_no_planes() -> None:
-    body = with_adobes_rgb(encoded(picture(64, 48)))
+    body = with_adobes_rgb(as_jpeg(smooth(64, 48)))
     assert simplejpeg.decode_jpeg_header(body)[2:] == ("RGB", "420")
     assert planes.decode(body, jpeg.read_size(body)) is None
 
@@ -106,13 +107,13 @@ def test_red_green_and_blue_are_no_planes() -> None:
 @with_libturbojpeg
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2"])
 def test_other_samplings_are_none(subsampling: str) -> None:
-    body = encoded(picture(64, 48), subsampling=subsampling)
+    body = as_jpeg(smooth(64, 48), subsampling=subsampling)
     assert planes.decode(body, jpeg.read_size(body)) is None
 
 
 @with_libturbojpeg
 def test_a_header_that_the_library_reads_otherwise_is_not_believed() -> None:
-    body = encoded(picture(64, 48))
+    body = as_jpeg(smooth(64, 48))
     assert planes.decode(body, jpeg.Frame(64, 50, sampling=planes.SAMPLING)) is None
     assert planes.decode(body, jpeg.Frame(62, 48, sampling=planes.SAMPLING)) is None
 
@@ -129,7 +130,7 @@ def damages(body: bytes) -> Iterator[bytes]:
 @with_libturbojpeg
 @pytest.mark.parametrize("progressive", [False, True])
 def test_what_is_damaged_is_none_wherever_a_strict_decoder_refuses_it(progressive: bool) -> None:  # noqa: FBT001
-    body = encoded(picture(97, 61), progressive=progressive)
+    body = as_jpeg(smooth(97, 61), progressive=progressive)
     given = 0
     for damaged in damages(body):
         try:
@@ -148,10 +149,50 @@ def test_what_is_damaged_is_none_wherever_a_strict_decoder_refuses_it(progressiv
     assert given > 20  # a byte of a value changed is another value
 
 
-@pytest.mark.parametrize("found", [None, "libc.so.6", "libnothing.so.0"])
-def test_without_such_a_library_nothing_is_decoded(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planes, "find_library", lambda _: found)
+class Counted:
+    """The library, with its open handles."""
+
+    def __init__(self) -> None:
+        self.library: Any = planes.libturbojpeg()
+        self.opened: list[int] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.library, name)
+
+    def tjInitDecompress(self) -> int:  # noqa: N802 (the library's own name)
+        self.opened.append(handle := self.library.tjInitDecompress())
+        return int(handle)
+
+    def tjDestroy(self, handle: int) -> None:  # noqa: N802
+        self.opened.remove(handle)
+        self.library.tjDestroy(handle)
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("end", [None, 300, -40])
+def test_no_handle_is_left_open(end: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()
+    monkeypatch.setattr(planes, "libturbojpeg", lambda: counted)
+    body = as_jpeg(smooth(64, 48))
+    stored = planes.decode(body[:end], jpeg.read_size(body))
+    assert (stored is None) == (end is not None)
+    assert counted.opened == []
+
+
+def found(name: str | None) -> Callable[[str], str | None]:
+    return lambda _: name
+
+
+def not_looked_for(_: str) -> str:
+    raise FileNotFoundError("No usable temporary directory found")
+
+
+@pytest.mark.parametrize("find", [found(None), found("libc.so.6"), found("libnothing.so.0"), not_looked_for])
+def test_without_such_a_library_nothing_is_decoded(
+    find: Callable[[str], str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planes, "find_library", find)
     monkeypatch.setattr(planes, "libturbojpeg", planes.libturbojpeg.__wrapped__)
-    body = encoded(picture(64, 48))
+    body = as_jpeg(smooth(64, 48))
     assert planes.libturbojpeg() is None
     assert planes.decode(body, jpeg.read_size(body)) is None

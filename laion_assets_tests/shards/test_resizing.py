@@ -181,6 +181,46 @@ def test_in_planes_they_are_as_close(width: int, height: int, monkeypatch: pytes
     hold_against_an_ideal_filter(body, 1024)
 
 
+def red_at_its_edges(width: int, height: int) -> bytes:
+    """Grey but for its last column and row."""
+    values = np.full((height, width, 3), 128, np.uint8)
+    values[-1], values[:, -1] = (200, 60, 60), (200, 60, 60)
+    return encoded(Image.fromarray(values), quality=95)
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("size", [256, 257])
+@pytest.mark.parametrize(("width", "height"), [(width, height) for width in (400, 401) for height in (398, 399)])
+def test_in_planes_edges_keep_their_colours(
+    width: int, height: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = red_at_its_edges(width, height)
+    assert decoded(body, size, monkeypatch) == [PLANES]
+    theirs, ours = (
+        cv2.cvtColor(pixels(each).astype(np.uint8), cv2.COLOR_BGR2YCrCb).astype(np.int16)
+        for each in both(body, "keep_ratio_largest", size)
+    )
+    for edge in (np.s_[5:-5, -1, 1:], np.s_[-1, 5:-5, 1:]):
+        assert np.abs((theirs[edge] - ours[edge]).mean(axis=0)).max() < 12  # of 60 that red has more than grey
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize(("ground", "ink"), [("red", "blue"), ("lime", "magenta"), ("white", "red")])
+def test_in_planes_garish_graphics_are_as_close_to_an_ideal_filter(
+    ground: str, ink: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.new("RGB", (1600, 1174), ground)
+    draw = ImageDraw.Draw(image)
+    for top in range(0, 1174, 40):
+        draw.text((0, top), "Images are what their pixels say, and no more than that. " * 8, fill=ink, font_size=30)
+    body = encoded(image)
+    assert decoded(body, 1024, monkeypatch) == [PLANES]
+    theirs, ours = both(body, "keep_ratio_largest", 1024)
+    whole = Image.open(io.BytesIO(body)).convert("RGB")
+    ideal = np.asarray(whole.resize((1024, 751), Image.Resampling.LANCZOS), dtype=np.float64)[:, :, ::-1]
+    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 0.1
+
+
 @with_libturbojpeg
 @pytest.mark.parametrize(("width", "height", "in_planes"), [(2559, 2, True), (2561, 2, False)])
 def test_planes_shrink_by_little(
