@@ -64,12 +64,13 @@ def libturbojpeg() -> Any | None:  # noqa: ANN401
     return library
 
 
-def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
-    """Decode a JPEG.
+def decode(body: bytes, frame: jpeg.Frame, fraction: int = 1) -> Planes | None:
+    """Decode a JPEG, perhaps at a fraction of its size.
 
     Args:
         body: The whole file.
         frame: What its header says.
+        fraction: 1, 2, 4 or 8, by which width and height are divided, rounded up.
 
     Returns:
         Its planes; None without libturbojpeg, for other samplings and colours, and for anything damaged.
@@ -79,26 +80,27 @@ def decode(body: bytes, frame: jpeg.Frame) -> Planes | None:
     if library is None or handle is None:
         return None
     try:
-        return _decode(library, handle, body, frame)
+        return _decode(library, handle, body, frame, fraction)
     finally:
         library.tjDestroy(handle)
 
 
-def _decode(library: Any, handle: int, body: bytes, frame: jpeg.Frame) -> Planes | None:  # noqa: ANN401
+def _decode(library: Any, handle: int, body: bytes, frame: jpeg.Frame, fraction: int) -> Planes | None:  # noqa: ANN401
     found = [c_int() for _ in range(4)]
     failed = library.tjDecompressHeader3(handle, body, len(body), *map(byref, found))
     expected = [frame.width, frame.height, _TJSAMP_420, _TJCS_YCBCR]
     if failed or [number.value for number in found] != expected:
         return None
+    width, height = -(-frame.width // fraction), -(-frame.height // fraction)
     # libturbojpeg writes two by two pixels of luma for each of chroma, also beyond an odd side.
-    luma = np.empty((frame.height + frame.height % 2, frame.width + frame.width % 2), np.uint8)
+    luma = np.empty((height + height % 2, width + width % 2), np.uint8)
     cb, cr = (np.empty((luma.shape[0] // 2, luma.shape[1] // 2), np.uint8) for _ in range(2))
     addresses = (c_void_p * 3)(luma.ctypes.data, cb.ctypes.data, cr.ctypes.data)
     bytes_per_row = (c_int * 3)(luma.strides[0], cb.strides[0], cr.strides[0])
     failed = library.tjDecompressToYUVPlanes(
-        handle, body, len(body), addresses, frame.width, bytes_per_row, frame.height, _TJFLAG_STOPONWARNING
+        handle, body, len(body), addresses, width, bytes_per_row, height, _TJFLAG_STOPONWARNING
     )
-    return None if failed else Planes(luma[: frame.height, : frame.width], cb, cr)
+    return None if failed else Planes(luma[:height, :width], cb, cr)
 
 
 def encode(planes: Planes, quality: int) -> bytes:

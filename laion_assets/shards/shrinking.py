@@ -86,8 +86,8 @@ def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pix
         if size is None:
             return None
         fraction = _fraction_enough(frame, size)
-        if in_planes and fraction == 1 and (stored := _decode_planes(body, frame, size)) is not None:
-            return _average_planes(stored, *size), frame.width, frame.height
+        if in_planes and (stored := _decode_planes(body, frame, fraction, size)) is not None:
+            return _average_planes(stored, frame, fraction, size), frame.width, frame.height
         decoded = _decode_jpeg(body, frame, fraction)
     decoded = decoded or _decode(body)
     if decoded is None:
@@ -116,12 +116,14 @@ def _fraction_enough(frame: jpeg.Frame, size: tuple[int, int]) -> int:
     return 1
 
 
-def _decode_planes(body: bytes, frame: jpeg.Frame, size: tuple[int, int]) -> Planes | None:
+def _decode_planes(body: bytes, frame: jpeg.Frame, fraction: int, size: tuple[int, int]) -> Planes | None:
     """Of a JPEG that is stored in planes and shrinks by little; None for others, and where there is any doubt."""
-    factor = max(frame.width / size[0], frame.height / size[1])
-    if frame.sampling != planes.SAMPLING or factor > _IN_PAIRS_FROM or _not_for_libjpeg_turbo(body, frame):
+    left = max(frame.width / fraction / size[0], frame.height / fraction / size[1])
+    # At a quarter, colours would be too far from averaged ones, and at half those at the edge of an odd side.
+    well = fraction == 1 or (fraction == 2 and size[0] % 2 == size[1] % 2 == 0)
+    if frame.sampling != planes.SAMPLING or not well or left > _IN_PAIRS_FROM or _not_for_libjpeg_turbo(body, frame):
         return None
-    return planes.decode(body, frame)
+    return planes.decode(body, frame, fraction)
 
 
 def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
@@ -170,19 +172,20 @@ def _average(decoded: _Decoded, width: int, height: int) -> Pixels:
     return _scale(decoded.pixels, across, down, (width, height), _LINEARLY if decoded.fraction == 1 else _CUBICALLY)
 
 
-def _average_planes(stored: Planes, width: int, height: int) -> Planes:
+def _average_planes(stored: Planes, frame: jpeg.Frame, fraction: int, size: tuple[int, int]) -> Planes:
     """The same in planes."""
-    high, wide = stored.luma.shape
-    across, down, halves = width / wide, height / high, (-(-width // 2), -(-height // 2))
+    (width, height), (high, wide) = size, stored.luma.shape
+    across, down = width * fraction / frame.width, height * fraction / frame.height
+    of_luma, of_chroma = (_LUMA, _CHROMA) if fraction == 1 else (_CUBICALLY, _CUBICALLY)
 
     def shrunk(chroma: Pixels) -> Pixels:
         # Of an odd width or height, the last pixel wanted is half beyond the edge. Of what is stored, that edge runs
         # behind the last pixel, or right through it.
         chroma = cv2.copyMakeBorder(chroma, 0, 0, 0, width % 2, _BEYOND[wide % 2])
         chroma = cv2.copyMakeBorder(chroma, 0, height % 2, 0, 0, _BEYOND[high % 2])
-        return _scale(chroma, across, down, halves, _CHROMA)
+        return _scale(chroma, across, down, (-(-width // 2), -(-height // 2)), of_chroma)
 
-    return Planes(_scale(stored.luma, across, down, (width, height), _LUMA), shrunk(stored.cb), shrunk(stored.cr))
+    return Planes(_scale(stored.luma, across, down, size, of_luma), shrunk(stored.cb), shrunk(stored.cr))
 
 
 def _scale(pixels: Pixels, across: float, down: float, size: tuple[int, int], how: tuple[int, float, float]) -> Pixels:

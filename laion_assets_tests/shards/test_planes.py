@@ -32,8 +32,8 @@ def as_jpeg(image: Image.Image, **how: object) -> bytes:
     return out.getvalue()
 
 
-def planes_of(body: bytes) -> Planes:
-    stored = planes.decode(body, jpeg.read_size(body))
+def planes_of(body: bytes, fraction: int = 1) -> Planes:
+    stored = planes.decode(body, jpeg.read_size(body), fraction)
     assert stored is not None
     return stored
 
@@ -53,6 +53,22 @@ def test_planes_are_those_of_the_file(width: int, height: int, how: dict[str, ob
     for ours, interpolated in [(stored.cb, cb), (stored.cr, cr)]:
         each = np.repeat(np.repeat(ours, 2, axis=0), 2, axis=1)[:height, :width]
         assert np.abs(each - interpolated).max() <= 4
+
+
+@with_libturbojpeg
+@pytest.mark.parametrize("fraction", [2, 4, 8])
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (1280, 725), (1283, 723)])
+def test_at_a_fraction_they_are_averages(width: int, height: int, fraction: int) -> None:
+    body = as_jpeg(smooth(width, height))
+    whole, stored = planes_of(body), planes_of(body, fraction)
+    wide, high = -(-width // fraction), -(-height // fraction)
+    halves = (-(-high // 2), -(-wide // 2))
+    assert [plane.shape for plane in (stored.luma, stored.cb, stored.cr)] == [(high, wide), halves, halves]
+    for small, plane in [(stored.luma, whole.luma), (stored.cb, whole.cb), (stored.cr, whole.cr)]:
+        inner = [side // fraction for side in plane.shape]
+        squares = plane[: inner[0] * fraction, : inner[1] * fraction]
+        averages = squares.reshape(inner[0], fraction, inner[1], fraction).mean(axis=(1, 3))
+        assert np.abs(small[: inner[0], : inner[1]] - averages).max(initial=0) < 3
 
 
 @with_libturbojpeg
