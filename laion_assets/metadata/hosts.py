@@ -47,7 +47,7 @@ def host_of(url: pl.Expr) -> pl.Expr:
 def host_counts(urls: pl.Series) -> pl.DataFrame:
     """Rows per host, as counting ``hosts_of`` would give them.
 
-    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.2 s of
+    Nearly all URLs are only cut at their slashes, and what a host is, is decided once per distinct authority: 0.3 s of
     processor time for 1.33 million URLs, where one after the other takes 0.92 s.
 
     Args:

@@ -52,7 +52,7 @@ Wanted = Callable[[int, int], tuple[int, int] | None]
 
 @dataclass(frozen=True)
 class _Decoded:
-    """An image, perhaps at a fraction of its size.
+    """Pixels of an image, perhaps at a fraction of its size.
 
     Attributes:
         pixels: Of a last column or row, perhaps only a part is there: half of 5 px is 3 columns.
@@ -85,10 +85,11 @@ def shrink(body: bytes, wanted: Wanted, *, in_planes: bool = False) -> tuple[Pix
         size = wanted(frame.width, frame.height)
         if size is None:
             return None
-        fraction = _fraction_enough(frame, size)
-        if in_planes and (stored := _decode_planes(body, frame, fraction, size)) is not None:
-            return _average_planes(stored, frame, fraction, size), frame.width, frame.height
-        decoded = _decode_jpeg(body, frame, fraction)
+        if _for_libjpeg_turbo(body, frame):
+            fraction = _fraction_enough(frame, size)
+            if in_planes and (stored := _decode_planes(body, frame, fraction, size)) is not None:
+                return _average_planes(stored, frame, fraction, size), frame.width, frame.height
+            decoded = _decode_jpeg(body, frame, fraction)
     decoded = decoded or _decode(body)
     if decoded is None:
         return None
@@ -121,14 +122,14 @@ def _decode_planes(body: bytes, frame: jpeg.Frame, fraction: int, size: tuple[in
     left = max(frame.width / fraction / size[0], frame.height / fraction / size[1])
     # At a quarter, colours would be too far from averaged ones, and at half those at the edge of an odd side.
     well = fraction == 1 or (fraction == 2 and size[0] % 2 == size[1] % 2 == 0)
-    if frame.sampling != planes.SAMPLING or not well or left > _IN_PAIRS_FROM or _not_for_libjpeg_turbo(body, frame):
+    if frame.sampling != planes.SAMPLING or not well or left > _IN_PAIRS_FROM:
         return None
     return planes.decode(body, frame, fraction)
 
 
 def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | None:
     """A JPEG in colours; None for others, and where there is any doubt."""
-    if len(frame.sampling) != _COLOURS or _not_for_libjpeg_turbo(body, frame):
+    if len(frame.sampling) != _COLOURS:
         return None
     width, height = -(-frame.width // fraction), -(-frame.height // fraction)
     try:
@@ -140,8 +141,9 @@ def _decode_jpeg(body: bytes, frame: jpeg.Frame, fraction: int) -> _Decoded | No
     return _Decoded(pixels, frame.width, frame.height, fraction)
 
 
-def _not_for_libjpeg_turbo(body: bytes, frame: jpeg.Frame) -> bool:
-    return frame.width * frame.height > _MAX_PIXELS or _may_be_lossless(body)
+def _for_libjpeg_turbo(body: bytes, frame: jpeg.Frame) -> bool:
+    """Whether it may be given this file: of no more pixels than OpenCV takes, and surely not lossless."""
+    return frame.width * frame.height <= _MAX_PIXELS and not _may_be_lossless(body)
 
 
 def _may_be_lossless(body: bytes) -> bool:

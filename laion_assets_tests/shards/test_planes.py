@@ -169,19 +169,19 @@ class Counted:
     """The library, with its open handles."""
 
     def __init__(self) -> None:
-        self.library: Any = planes.libturbojpeg()
+        self.real: Any = planes.libturbojpeg()
         self.opened: list[int] = []
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self.library, name)
+        return getattr(self.real, name)
 
     def tjInitDecompress(self) -> int:  # noqa: N802 (the library's own name)
-        self.opened.append(handle := self.library.tjInitDecompress())
+        self.opened.append(handle := self.real.tjInitDecompress())
         return int(handle)
 
     def tjDestroy(self, handle: int) -> None:  # noqa: N802
         self.opened.remove(handle)
-        self.library.tjDestroy(handle)
+        self.real.tjDestroy(handle)
 
 
 @with_libturbojpeg
