@@ -86,5 +86,4 @@ def _hosts_of_authorities(names: pl.Series) -> pl.Series:
     """The host of each authority: mostly itself, and to see that takes a twentieth of cutting it out of a URL."""
     itself = names.str.contains(f"^{_PLAIN_NAME}$") & (names.str.len_bytes() <= _PLAIN_BYTES)
     others = (~itself.fill_null(value=False)).arg_true()
-    told = hosts_of("http://" + names.gather(others) + "/")
-    return names.str.to_lowercase().scatter(others, told) if len(others) else names.str.to_lowercase()
+    return names.str.to_lowercase().scatter(others, hosts_of("http://" + names.gather(others) + "/"))
