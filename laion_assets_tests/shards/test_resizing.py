@@ -1,240 +1,34 @@
-"""The short way to smaller images, held against img2dataset's own."""
+"""Which way an image takes to its smaller size."""
 
 import contextlib
-import functools
 import io
-import itertools
 import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
-import matplotlib as mpl
-import numpy as np
 import pytest
-import simplejpeg
-from PIL import Image, ImageDraw, ImageOps
 
 from laion_assets.probes.formats import jpeg
 from laion_assets.shards import planes, process
 from laion_assets.shards.engine import engine_for, stop_engines
-from laion_assets.shards.resizing import ExactResizer, QuickResizer, Resized
+from laion_assets.shards.resizing import ExactResizer, QuickResizer
 from laion_assets.shards.upstream import Resizer
 from laion_assets.web.spec import WebSpec
 from laion_assets_tests.shards.needs import with_libturbojpeg
-
-
-def picture(width: int, height: int) -> Image.Image:
-    """Smooth and sharp parts, as photographs have."""
-    across, down = np.meshgrid(np.linspace(0, 9, width), np.linspace(0, 7, height))
-    waves = np.stack([np.sin(across + down), np.cos(across * 1.7), np.sin(down * 2.3)], axis=-1)
-    image = Image.fromarray((waves * 90 + 128).astype(np.uint8))
-    draw = ImageDraw.Draw(image)
-    for step in range(0, width, 37):
-        draw.line((step, 0, width - step, height), fill=(step % 255, 80, 160), width=5)
-    return image
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **how: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **({"quality": 90} | how if kind == "JPEG" else how))
-    return out.getvalue()
-
-
-def both(body: bytes, mode: str, size: int) -> tuple[Resized, Resized]:
-    resizers = [kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer)]  # noqa: FBT003
-    theirs, ours = (resizer(io.BytesIO(body)) for resizer in resizers)
-    return theirs, ours
-
-
-Pixels = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-
-
-def pixels(resized: Resized) -> Pixels:
-    assert resized[0] is not None
-    decoded = cv2.imdecode(np.frombuffer(resized[0], np.uint8), cv2.IMREAD_UNCHANGED)
-    return np.asarray(decoded, dtype=np.float64)
-
-
-def photograph(width: int, height: int) -> Image.Image:
-    """A real one, mirrored over and over at its own resolution, so that it is as sharp as photographs are."""
-    single = Image.open(Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg")
-    wide, high = single.size
-    mosaic = Image.new("RGB", (width, height))
-    for left in range(0, width, wide):
-        for top in range(0, height, high):
-            tile = ImageOps.mirror(single) if left // wide % 2 else single
-            mosaic.paste(ImageOps.flip(tile) if top // high % 2 else tile, (left, top))
-    return mosaic
-
-
-def decibels(one: Pixels, other: Pixels) -> float:
-    return float(10 * np.log10(255**2 / max(((one - other) ** 2).mean(), 1e-9)))
-
-
-SIZES = [
-    *((1200, 1100), (1600, 1174), (1900, 1500), (1407, 2111), (2048, 1536)),
-    *((2361, 1771), (2600, 1735), (3001, 1999)),
-]
-
-
-@functools.cache
-def pictured(width: int, height: int) -> bytes:
-    return encoded(picture(width, height))
-
-
-@pytest.mark.parametrize("mode", ["keep_ratio_largest", "keep_ratio", "center_crop"])
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_sizes_are_the_same_and_pixels_nearly_so(mode: str, width: int, height: int) -> None:
-    theirs, ours = both(pictured(width, height), mode, 1024)
-    assert ours[1:] == theirs[1:]
-    assert decibels(pixels(theirs), pixels(ours)) > 38.5  # of lines this sharp, encoding keeps 28 to 34 dB
-
-
-@pytest.mark.parametrize("size", [256, 500])
-@pytest.mark.parametrize(("width", "height"), [(743, 1001), (1337, 1003), (2001, 1501), (2601, 1951), (3281, 2461)])
-def test_much_smaller_ones_are_nearly_the_same_as_well(width: int, height: int, size: int) -> None:
-    theirs, ours = both(pictured(width, height), "keep_ratio", size)
-    assert ours[1:] == theirs[1:]
-    assert decibels(pixels(theirs), pixels(ours)) > 38.5
-
-
-def hold_against_an_ideal_filter(body: bytes, size: int) -> None:
-    theirs, ours = both(body, "keep_ratio_largest", size)
-    whole = Image.open(io.BytesIO(body)).convert("RGB")
-    resized = whole.resize((ours[1] or 0, ours[2] or 0), Image.Resampling.LANCZOS)
-    ideal = np.asarray(resized, dtype=np.float64)[:, :, ::-1]
-    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 1.2
-    averaged = cv2.resize(np.asarray(whole)[:, :, ::-1], resized.size, interpolation=cv2.INTER_AREA)
-    by_encoding = decibels(pixels(theirs), averaged.astype(np.float64))
-    by_both = decibels(pixels(ours), averaged.astype(np.float64))
-    assert by_both > by_encoding - 3.2  # two equal and independent errors make 3 dB
-
-
-@pytest.fixture
-def without_libturbojpeg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planes, "libturbojpeg", lambda: None)
-
-
-PHOTOGRAPHS = [
-    *((*sides, 1024, "4:2:0") for sides in [*SIZES, (3601, 2701), (4000, 1500), (4200, 1500), (5201, 1901)]),
-    *(
-        (*sides, 256, "4:2:0")
-        for sides in [(1337, 1001), (1637, 1001), (2001, 1501), (2801, 1101), (3281, 2461), (3701, 701)]
-    ),
-    *((*sides, 1024, "4:4:4") for sides in [(2361, 1771), (3001, 1999)]),
-    *((*sides, 256, "4:4:4") for sides in [(1337, 1001), (1637, 1001)]),
-    *((*sides, 1024, "4:2:2") for sides in [(2100, 1571), (2551, 1901), (3001, 1999)]),
-]
-
-
-@pytest.mark.usefixtures("without_libturbojpeg")
-@pytest.mark.parametrize(("width", "height", "size", "subsampling"), PHOTOGRAPHS)
-def test_photographs_are_as_close_to_an_ideal_filter_as_img2datasets(
-    width: int, height: int, size: int, subsampling: str
-) -> None:
-    hold_against_an_ideal_filter(encoded(photograph(width, height), subsampling=subsampling), size)
-
-
-OPENCV, PLANES = "OpenCV", "planes"
-
-
-def decoded(
-    body: bytes, size: int, monkeypatch: pytest.MonkeyPatch, mode: str = "keep_ratio_largest", **how: object
-) -> list[str | tuple[int, int]]:
-    """How an image was decoded, again and again until it was: to which width and height, in planes or by OpenCV."""
-    asked, decode_jpeg, imdecode = list[str | tuple[int, int]](), simplejpeg.decode_jpeg, cv2.imdecode
-    decode_planes = planes.decode
-
-    def directly(data: bytes, colorspace: str, *, min_width: int, min_height: int) -> Pixels:
-        asked.append((min_width, min_height))
-        pixels: Pixels = decode_jpeg(data, colorspace, min_width=min_width, min_height=min_height)
-        return pixels
-
-    def in_planes(data: bytes, frame: jpeg.Frame, fraction: int) -> planes.Planes | None:
-        stored = decode_planes(data, frame, fraction)
-        asked.extend([PLANES] if stored is not None else [])
-        return stored
-
-    def by_opencv(data: np.ndarray[tuple[int], np.dtype[np.uint8]], flags: int) -> object:
-        asked.append(OPENCV)
-        return imdecode(data, flags)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(planes, "decode", in_planes)
-        patched.setattr("simplejpeg.decode_jpeg", directly)
-        patched.setattr("cv2.imdecode", by_opencv)
-        QuickResizer(size, mode, True, **how)(io.BytesIO(body))  # noqa: FBT003
-    return asked
-
-
-WIDTHS = [1063, 1333, 1450, 1500, 1600, 1667, 1900, 2101, 2287, 2361, 2601, 3001, 3601, 4200, 5101]
-TURNED = 1407, 2111
-
-
-@with_libturbojpeg
-@pytest.mark.parametrize(("width", "height"), [*((width, round(width * 0.7366)) for width in WIDTHS), TURNED])
-def test_in_planes_they_are_as_close(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = encoded(photograph(width, height))
-    assert decoded(body, 1024, monkeypatch) == [PLANES]
-    hold_against_an_ideal_filter(body, 1024)
-
-
-def red_at_its_edges(width: int, height: int) -> bytes:
-    """Grey but for its last column and row."""
-    values = np.full((height, width, 3), 128, np.uint8)
-    values[-1], values[:, -1] = (200, 60, 60), (200, 60, 60)
-    return encoded(Image.fromarray(values), quality=95)
-
-
-ABOUT_HALF = list(itertools.product((400, 401), (398, 399), (256, 257)))
-ABOUT_A_THIRD = [(width, height, 256) for width in range(800, 804) for height in range(width - 1, width + 2)]
-
-
-@with_libturbojpeg
-@pytest.mark.parametrize(("width", "height", "size"), [*ABOUT_HALF, *ABOUT_A_THIRD])
-def test_edges_keep_their_colours(width: int, height: int, size: int) -> None:
-    body = red_at_its_edges(width, height)
-    theirs, ours = (
-        cv2.cvtColor(pixels(each).astype(np.uint8), cv2.COLOR_BGR2YCrCb).astype(np.int16)
-        for each in both(body, "keep_ratio_largest", size)
-    )
-    for edge in (np.s_[5:-5, -1, 1:], np.s_[-1, 5:-5, 1:]):
-        assert np.abs((theirs[edge] - ours[edge]).mean(axis=0)).max() < 12  # of 60 that red has more than grey
-
-
-@with_libturbojpeg
-@pytest.mark.parametrize(("ground", "ink"), [("red", "blue"), ("lime", "magenta"), ("white", "red")])
-def test_in_planes_garish_graphics_are_as_close_to_an_ideal_filter(
-    ground: str, ink: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = Image.new("RGB", (1600, 1174), ground)
-    draw = ImageDraw.Draw(image)
-    for top in range(0, 1174, 40):
-        draw.text((0, top), "Images are what their pixels say, and no more than that. " * 8, fill=ink, font_size=30)
-    body = encoded(image)
-    assert decoded(body, 1024, monkeypatch) == [PLANES]
-    theirs, ours = both(body, "keep_ratio_largest", 1024)
-    whole = Image.open(io.BytesIO(body)).convert("RGB")
-    ideal = np.asarray(whole.resize((1024, 751), Image.Resampling.LANCZOS), dtype=np.float64)[:, :, ::-1]
-    assert decibels(pixels(ours), ideal) > decibels(pixels(theirs), ideal) - 0.1
-
-
-@with_libturbojpeg
-@pytest.mark.parametrize(("width", "height", "in_planes"), [(2559, 2, True), (2561, 2, False)])
-def test_planes_shrink_by_little(
-    width: int,
-    height: int,
-    in_planes: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    body = pictured(width, height)  # so low that no fraction would leave rows enough
-    assert decoded(body, 1024, monkeypatch) == [PLANES if in_planes else (width, height)]
-    theirs, ours = both(body, "keep_ratio_largest", 1024)
-    assert ours[1:] == theirs[1:]
-    assert decibels(pixels(theirs), pixels(ours)) > 38.5
+from laion_assets_tests.shards.shrunk import (
+    OPENCV,
+    PLANES,
+    Pixels,
+    both,
+    decibels,
+    decoded,
+    encoded,
+    picture,
+    pictured,
+    pixels,
+)
 
 
 @pytest.mark.parametrize(
@@ -411,45 +205,6 @@ def test_more_pixels_than_img2dataset_takes_are_refused_as_it_does(kind: str, mo
     assert ours == theirs
     assert ours[0] is None
     assert set(decoded(body, 1024, monkeypatch)) == {OPENCV}
-
-
-UNUSUAL: dict[str, Callable[[], bytes]] = {
-    "alpha": lambda: encoded(picture(1600, 1200).convert("RGBA"), "PNG"),
-    "16 bits": lambda: encoded(picture(1600, 1200).convert("I;16"), "PNG"),
-    "small": lambda: pictured(600, 400),
-    "cut off": lambda: pictured(1600, 1200)[:2000],
-    "no image": lambda: b"no image",
-}
-
-
-@pytest.mark.parametrize("name", UNUSUAL)
-def test_everything_else_goes_its_usual_way(name: str) -> None:
-    theirs, ours = both(UNUSUAL[name](), "keep_ratio_largest", 1024)
-    assert ours == theirs
-
-
-@pytest.mark.parametrize("how", ["L", "CMYK", "PNG", "WEBP"])
-def test_other_colours_and_formats_shrink_as_well(how: str) -> None:
-    image = picture(1600, 1200)
-    body = encoded(image, how) if how in ("PNG", "WEBP") else encoded(image.convert(how))
-    theirs, ours = both(body, "keep_ratio_largest", 1024)
-    assert ours[1:] == theirs[1:]
-    assert pixels(ours).shape == pixels(theirs).shape
-    assert float(np.abs(pixels(theirs) - pixels(ours)).mean()) < 2
-
-
-def test_borders_are_img2datasets() -> None:
-    theirs, ours = both(pictured(1600, 1200), "border", 512)
-    assert ours == theirs
-
-
-@pytest.mark.parametrize(("width", "height"), [(1600, 1200), (3200, 2400)])
-def test_the_stored_size_counts_whatever_exif_says_about_turning(width: int, height: int) -> None:
-    image = picture(width, height)
-    exif = image.getexif()
-    exif[0x0112] = 6
-    theirs, ours = both(encoded(image, exif=exif.tobytes()), "keep_ratio_largest", 1024)
-    assert ours[1:] == theirs[1:] == (1024, 768, width, height, None)
 
 
 @pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 1), (2, 4, 1), (8, 4, 1), (32, 4, 7), (32, 1, 31)])
