@@ -157,9 +157,10 @@ def _gather(
     def rows_of(key: str) -> pl.DataFrame:
         return _rows_of_part(parts[key], key, pl.concat(chosen[key]).sort("row"))
 
-    # Some parts of a lake that is far away are waited for at the same time.
+    # Some parts of a lake that is far away are waited for at the same time. The last are read first: mostly they were
+    # written last, so where memory holds some of the files, it holds those.
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
-        frames = list(pool.map(rows_of, [key for key in keys if key in chosen]))
+        frames = list(pool.map(rows_of, [key for key in reversed(keys) if key in chosen]))[::-1]
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=SAMPLE_SCHEMA)
     coverage = tuple(
         PartCoverage(key, rows_of_part[key], sum(frame.height for frame in chosen.get(key, ()))) for key in keys
