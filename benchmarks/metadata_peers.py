@@ -1,6 +1,7 @@
 """What others would do with a part of metadata: a bare copy, a pandas script, Great Expectations on rows.
 
-Each is written as well as we know how to write it, and does at most what our own pass does.
+Each is written as well as we know how to write it, does at most what our own pass does, and compresses its files as
+ours are.
 """
 
 from collections.abc import Callable
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from laion_assets.lake.parquet import SETTINGS
+
 
 def bare_copy(raw: Path, target: Path) -> None:
     """Read every byte, write every byte: what nothing that makes a new file of all rows can be faster than."""
-    pl.scan_parquet(raw).sink_parquet(target)
+    pl.scan_parquet(raw).sink_parquet(target, **SETTINGS)
 
 
 def our_pass(raw: Path, target: Path) -> None:
@@ -67,7 +70,7 @@ def pandas_script(raw: Path, target: Path) -> None:
         np.logical_or(out, reason_marks, out=out)
         reason_bits |= reason_marks.astype(np.int64) << position
     quarantined = rows[out].assign(reasons=reason_bits[out])
-    quarantined.to_parquet(target.with_suffix(".quarantined.parquet"), compression="zstd")
+    quarantined.to_parquet(target.with_suffix(".quarantined.parquet"), compression="lz4", write_statistics=False)
 
     valid = rows[~out]
     url, text = valid["URL"], valid["TEXT"]
@@ -93,7 +96,7 @@ def pandas_script(raw: Path, target: Path) -> None:
     flag_bits = np.zeros(len(valid), dtype=np.int64)
     for position, mark in enumerate(flags):
         flag_bits |= mark.astype(np.int64) << position
-    valid.assign(flags=flag_bits).to_parquet(target, compression="zstd")
+    valid.assign(flags=flag_bits).to_parquet(target, compression="lz4", write_statistics=False)
 
     for counted in (valid["WIDTH"], valid["HEIGHT"], pd.Series(short), pd.Series(wide * high // 10_000)):
         counted.value_counts()
