@@ -70,7 +70,7 @@ def pandas_script(raw: Path, target: Path) -> None:
         np.logical_or(out, reason_marks, out=out)
         reason_bits |= reason_marks.astype(np.int64) << position
     quarantined = rows[out].assign(reasons=reason_bits[out])
-    quarantined.to_parquet(target.with_suffix(".quarantined.parquet"), compression="lz4", write_statistics=False)
+    quarantined.to_parquet(target.with_suffix(".quarantined.parquet"), compression="lz4")
 
     valid = rows[~out]
     url, text = valid["URL"], valid["TEXT"]
@@ -96,7 +96,7 @@ def pandas_script(raw: Path, target: Path) -> None:
     flag_bits = np.zeros(len(valid), dtype=np.int64)
     for position, mark in enumerate(flags):
         flag_bits |= mark.astype(np.int64) << position
-    valid.assign(flags=flag_bits).to_parquet(target, compression="lz4", write_statistics=False)
+    valid.assign(flags=flag_bits).to_parquet(target, compression="lz4")
 
     for counted in (valid["WIDTH"], valid["HEIGHT"], pd.Series(short), pd.Series(wide * high // 10_000)):
         counted.value_counts()

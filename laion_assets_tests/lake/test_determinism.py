@@ -46,7 +46,7 @@ lake.write_parquet(lake.uri(["a"], sys.argv[2]), frame(5))
     assert len(contents) == 1
 
 
-def test_it_is_a_modest_file_without_statistics(local_lake: Lake) -> None:
+def test_it_is_a_modest_file_with_statistics(local_lake: Lake) -> None:
     import pyarrow.parquet as pq
 
     uri = local_lake.uri(["a"], "x.parquet")
@@ -55,4 +55,6 @@ def test_it_is_a_modest_file_without_statistics(local_lake: Lake) -> None:
     assert metadata.num_row_groups == 3
     column = metadata.row_group(0).column(0)
     assert column.compression == "LZ4"
-    assert not column.is_stats_set
+    statistics = column.statistics
+    assert statistics is not None
+    assert (statistics.min, statistics.max) == (0, 249_999)

@@ -207,6 +207,21 @@ def test_more_pixels_than_img2dataset_takes_are_refused_as_it_does(kind: str, mo
     assert set(decoded(body, 1024, monkeypatch)) == {OPENCV}
 
 
+UNUSUAL: dict[str, Callable[[], bytes]] = {
+    "alpha": lambda: encoded(picture(1600, 1200).convert("RGBA"), "PNG"),
+    "16 bits": lambda: encoded(picture(1600, 1200).convert("I;16"), "PNG"),
+    "small": lambda: pictured(600, 400),
+    "cut off": lambda: pictured(1600, 1200)[:2000],
+    "no image": lambda: b"no image",
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_everything_else_goes_its_usual_way(name: str) -> None:
+    theirs, ours = both(UNUSUAL[name](), "keep_ratio_largest", 1024)
+    assert ours == theirs
+
+
 @pytest.mark.parametrize(("cores", "processes", "threads"), [(2, 1, 1), (2, 4, 1), (8, 4, 1), (32, 4, 7), (32, 1, 31)])
 def test_cores_that_no_event_loop_needs_resize(
     cores: int, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -147,21 +146,6 @@ def test_planes_shrink_by_little(
     theirs, ours = both(body, "keep_ratio_largest", 1024)
     assert ours[1:] == theirs[1:]
     assert decibels(pixels(theirs), pixels(ours)) > 38.5
-
-
-UNUSUAL: dict[str, Callable[[], bytes]] = {
-    "alpha": lambda: encoded(picture(1600, 1200).convert("RGBA"), "PNG"),
-    "16 bits": lambda: encoded(picture(1600, 1200).convert("I;16"), "PNG"),
-    "small": lambda: pictured(600, 400),
-    "cut off": lambda: pictured(1600, 1200)[:2000],
-    "no image": lambda: b"no image",
-}
-
-
-@pytest.mark.parametrize("name", UNUSUAL)
-def test_everything_else_goes_its_usual_way(name: str) -> None:
-    theirs, ours = both(UNUSUAL[name](), "keep_ratio_largest", 1024)
-    assert ours == theirs
 
 
 @pytest.mark.parametrize("how", ["L", "CMYK", "PNG", "WEBP"])
