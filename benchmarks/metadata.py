@@ -129,18 +129,22 @@ def _duplicates(folder: Path) -> dict[str, int]:
 
     from laion_assets.metadata.duplicates import find_duplicates
 
-    sources = {path.stem: partial(pl.scan_parquet, path) for path in sorted(folder.glob("part-?????.parquet"))}
+    paths = sorted((folder / "validated_metadata").glob("*.parquet"))
+    sources = {path.stem: partial(pl.scan_parquet, path) for path in paths}
     return asdict(find_duplicates(sources, folder / "duplicate_urls"))
 
 
 def _sample(folder: Path) -> int:
     import polars as pl
 
+    from laion_assets.lake.lake import Lake
+    from laion_assets.metadata.sketch import sketches_of
     from laion_assets.probes.sample import draw_sample
     from laion_assets.probes.spec import SampleSpec
 
-    parts = {path.stem: pl.scan_parquet(path) for path in sorted(folder.glob("part-?????.parquet"))}
-    draw_sample(parts, SampleSpec(size=SAMPLE_ROWS))
+    parts = {path.stem: pl.scan_parquet(path) for path in sorted((folder / "validated_metadata").glob("*.parquet"))}
+    sketches = sketches_of(Lake(str(folder.parent)), folder.name, sorted(parts), seed=0)
+    draw_sample(parts, SampleSpec(size=SAMPLE_ROWS, seed=0), sketches=sketches)
     return len(parts)
 
 
@@ -195,6 +199,7 @@ def measure_alone(folder: Path, *, parts: int, rows: int, console: Console) -> d
         tempfile.TemporaryDirectory(dir=folder) as scratch,
         console.status("") as status,
     ):
+        target = Path(scratch) / "validated_metadata" / "out.parquet"
         _warm_up(started, Path(scratch))
         for number in range(min(parts, COPIED_PARTS)):
             raw = catalogue.write(Path(scratch), number)
@@ -202,15 +207,17 @@ def measure_alone(folder: Path, *, parts: int, rows: int, console: Console) -> d
             for (name, share), contender in zip(shares.items(), started, strict=True):
                 if number < share:
                     status.update(f"part {number + 1}: {name}")
-                    measured[name].append(contender.run(raw, Path(scratch) / "out.parquet")[0])
-                    _wait_for_the_disk(Path(scratch) / "out.parquet")
+                    measured[name].append(contender.run(raw, target)[0])
+                    _wait_for_the_disk(target)
             raw.unlink()
     return measured
 
 
 def measure_whole(folder: Path, *, parts: int, rows: int, console: Console) -> WholePass:
-    """Our pass over the whole catalogue; validated parts and profiles stay in ``folder``."""
+    """Our pass over the whole catalogue; what it writes stays in ``folder``, laid out as a dataset in a lake."""
     catalogue, seconds = Catalogue(rows_per_part=rows), 0.0
+    validated = folder / "validated_metadata"
+    validated.mkdir()
     free: queue.SimpleQueue[Contender] = queue.SimpleQueue()
     peaks: dict[Contender, float] = {}
     history: list[float] = []
@@ -218,7 +225,7 @@ def measure_whole(folder: Path, *, parts: int, rows: int, console: Console) -> W
     def take(raw: Path) -> None:
         contender = free.get()
         try:
-            peaks[contender] = contender.run(raw, folder / raw.name)[0].peak_mb
+            peaks[contender] = contender.run(raw, validated / raw.name)[0].peak_mb
         finally:
             free.put(contender)
         if len(peaks) == min(AT_A_TIME, parts):
@@ -255,8 +262,10 @@ def _wait_for_the_disk(made: Path) -> None:
 
 def _warm_up(started: list[Contender], scratch: Path) -> None:
     small = Catalogue(seed=1, rows_per_part=WARM_UP_ROWS).write(scratch, 99_999)
+    target = scratch / "validated_metadata" / "out.parquet"
+    target.parent.mkdir()
     for contender in started:
-        contender.run(small, scratch / "out.parquet")
+        contender.run(small, target)
 
 
 def claims_of(
@@ -407,7 +416,7 @@ def main() -> None:
         ):
             rest["sample"] = sample.run(folder)
             rest["duplicates"] = duplicates.run(folder)
-            profile = folder / "part-00000.profile.parquet"
+            profile = folder / "metadata_profile" / "part-00000.parquet"
             rest["contract, first in a process"] = contract.run(profile)
             rest["contract, again"] = contract.run(profile)
         # Its code servers end a moment after it, and may still write; the whole folder is removed in the end.

@@ -18,17 +18,23 @@ def bare_copy(raw: Path, target: Path) -> None:
 
 
 def our_pass(raw: Path, target: Path) -> None:
-    """Validated rows, quarantined rows and profile, with the digests that become data versions."""
+    """Validated rows, and in folders beside theirs quarantine, profile and sketch; digests become data versions."""
     from laion_assets.lake.parquet import write_parquet
     from laion_assets.metadata import part_files
     from laion_assets.metadata.reading import open_published
     from laion_assets.metadata.rulebook import rulebook
+    from laion_assets.metadata.sketch import FOLDER, Sketch
     from laion_assets.metadata.validation import validate
 
-    quarantined, profile_path = target.with_suffix(".quarantined.parquet"), target.with_suffix(".profile.parquet")
+    folders = [target.parent.with_name(name) for name in ("quarantined_metadata", "metadata_profile", FOLDER)]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    quarantined, profile_path, sketch_path = [folder / target.name for folder in folders]
+    sketch = Sketch(raw.stem, seed=0)
     with open_published(raw, part=raw.stem, scratch=target.parent) as table:
-        profile = validate(table, rulebook(), valid_path=target, quarantine_path=quarantined)
+        profile = validate(table, rulebook(), valid_path=target, quarantine_path=quarantined, sketch=sketch)
     write_parquet(profile, profile_path)
+    write_parquet(sketch.rows(valid_bytes=target.stat().st_size), sketch_path)
     for path in (target, quarantined, profile_path):
         part_files.describe(path)
 

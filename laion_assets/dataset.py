@@ -86,6 +86,7 @@ class ImageTextDataset(YamlComponent):
                     columns=self.columns,
                     expectations=self.expectations,
                     rules=self.rules,
+                    sample_seed=self.sample.seed,
                     parts=parts,
                     group=metadata_group,
                 ),

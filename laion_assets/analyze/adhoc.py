@@ -89,6 +89,7 @@ class AdHocDataset:
                 columns=self.columns,
                 expectations=ExpectationsSpec(minimum_side_px=self.requirement_px),
                 rules=RulesSpec(switch_off=list(_MAY_BE_MISSING)),
+                sample_seed=sample.seed,
                 parts=parts,
                 group=group,
             ),

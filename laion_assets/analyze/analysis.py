@@ -24,6 +24,7 @@ from laion_assets.lake.lake import Lake
 from laion_assets.metadata.columns import OVERFLOW
 from laion_assets.metadata.reading import is_file_of_part
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.sketch import FOLDER as SKETCHES
 from laion_assets.metadata.spec import ColumnsSpec
 from laion_assets.pipeline import BlockedError, Pipeline, RunFailedError, Work
 from laion_assets.previews import accept_features
@@ -287,7 +288,7 @@ class _Steps:
         self._instance.add_dynamic_partitions(name, published)
 
     def _forget(self, part: str, *, keep: Sequence[str] = ()) -> None:
-        for asset in (each for each in OF_A_PART if each not in keep):
+        for asset in (each for each in (*OF_A_PART, SKETCHES) if each not in keep):
             for name in self._lake.list_names([self._dataset.name, asset]):
                 if name.partition(".")[0] == part:
                     self._lake.delete(self._lake.uri([self._dataset.name, asset], name))

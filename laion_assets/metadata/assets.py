@@ -24,6 +24,8 @@ from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.reading import is_file_of_part, open_published
 from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.sketch import FOLDER as SKETCHES
+from laion_assets.metadata.sketch import Sketch
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.metadata.validation import validate
@@ -41,6 +43,7 @@ def metadata_assets(
     columns: ColumnsSpec,
     expectations: ExpectationsSpec,
     rules: RulesSpec,
+    sample_seed: int,
     parts: dg.PartitionsDefinition,
     group: str,
 ) -> list[dg.AssetsDefinition]:
@@ -51,6 +54,7 @@ def metadata_assets(
         columns: Further published names per canonical column.
         expectations: What the publisher promises.
         rules: How the dataset's rules differ from the built-in ones.
+        sample_seed: Of the sample that is drawn from the parts later; what it will need is kept apart.
         parts: One partition per published file.
         group: Asset group in the UI.
     """
@@ -106,19 +110,24 @@ def metadata_assets(
     @outlasting_outages
     def validated(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[dg.MaterializeResult[None]]:
         store, part, started = lake.open(), context.partition_key, time.monotonic()
-        uris = [store.uri(key.path, f"{part}.parquet") for key in (quarantine_key, profile_key, valid_key)]
+        folders = (quarantine_key.path, profile_key.path, [dataset, SKETCHES], valid_key.path)
+        uris = [store.uri(folder, f"{part}.parquet") for folder in folders]
+        sketch = Sketch(part, seed=sample_seed)
         try:
             raw_uri = published_uri(store, dataset, part)
             with (
                 store.local_file(raw_uri) as raw,
-                store.publish_many(uris) as (quarantine_path, profile_path, valid_path),
+                store.publish_many(uris) as (quarantine_path, profile_path, sketch_path, valid_path),
             ):
                 with open_published(
                     raw, part=part, file=raw_uri.rsplit("/", 1)[-1], columns=columns, scratch=valid_path.parent
                 ) as table:
-                    profile = validate(table, book, valid_path=valid_path, quarantine_path=quarantine_path)
+                    profile = validate(
+                        table, book, valid_path=valid_path, quarantine_path=quarantine_path, sketch=sketch
+                    )
                     mapped = table.mapped
                 write_parquet(profile, profile_path)
+                write_parquet(sketch.rows(valid_bytes=valid_path.stat().st_size), sketch_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
                 if dg.AssetCheckKey(valid_key, CONTRACT) in context.job_def.asset_layer.asset_graph.asset_check_keys:
                     await_verdict(store, dataset, part)
@@ -176,7 +185,7 @@ def metadata_assets(
                 "columns": _columns_table(mapped.canonical),
                 "dagster/column_lineage": column_lineage(raw_key, validated_origins(mapped, book)),
                 "data_docs": lake.link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
-                **_file_metadata(uris[2], valid_file),
+                **_file_metadata(uris[3], valid_file),
             },
             data_version=dg.DataVersion(valid_file.sha256),
             check_results=[_row_accounting(figures, valid_file.rows, quarantine_file.rows)],

@@ -9,6 +9,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata.acceptance import accepted_parts
+from laion_assets.metadata.sketch import sketches_of
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.probes.column_origins import PROBE_ORIGINS, sample_origins
 from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
@@ -85,11 +86,9 @@ def _dimension_sample(
     @outlasting_outages
     def dimension_sample(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store = lake.open()
-        parts = {
-            part: store.scan_parquet(store.uri(validated.path, f"{part}.parquet"))
-            for part in accepted_parts(store, dataset)
-        }
-        drawn = draw_sample(parts, spec)
+        accepted = accepted_parts(store, dataset)
+        parts = {part: store.scan_parquet(store.uri(validated.path, f"{part}.parquet")) for part in accepted}
+        drawn = draw_sample(parts, spec, sketches=sketches_of(store, dataset, accepted, seed=spec.seed))
         known = published.get_partition_keys(dynamic_partitions_store=context.instance)
         uri = store.uri(key.path, "dimension_sample.parquet")
         size_bytes = store.write_parquet(uri, drawn.frame)

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 
 import polars as pl
 
+from laion_assets.metadata.draw_order import score
 from laion_assets.probes.progress import OnProgress, Progress
-from laion_assets.probes.sample import score
 from laion_assets.probes.spec import ProbeSpec
 from laion_assets.probes.store import ProbeStore
 from laion_assets.web.outcome import Fault, Outcome

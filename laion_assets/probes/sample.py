@@ -1,11 +1,9 @@
 """Which rows are probed: a uniform choice over all rows of the parts that are there, seeded, nested and repeatable.
 
-Every row has a score that depends on the seed, the key of its part and its position in it, and on nothing else: not on
-the other parts, their order, or the version of any library. The sample is the rows with the smallest scores, so the
-sample of one size lies within every larger one of the same seed. Asking the web about the rows belongs to ``probe``.
+The sample is the rows with the smallest scores (``metadata.draw_order``), so the sample of one size lies within every
+larger one of the same seed. Asking the web about the rows belongs to ``probe``.
 """
 
-import hashlib
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from laion_assets.metadata.draw_order import Scores, score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.size_classes import DEFAULT_EDGES_PX, short_side_bucket
+from laion_assets.metadata.sketch import SKETCHED_BELOW
 from laion_assets.probes.spec import SampleSpec, StratumKey
 
 SAMPLE_SCHEMA: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, "weight": pl.Float64()}
 """``weight`` is the number of rows that a sampled row stands for."""
 
-Scores = npt.NDArray[np.uint64]
-
-_GOLDEN_GAMMA = 0x9E37_79B9_7F4A_7C15
 _PARTS_AT_ONCE = 4
 _EVERYTHING = ""
 """Name of the only stratum where there are none."""
@@ -73,43 +70,53 @@ class Sample:
         return sum(part.rows for part in self.coverage)
 
 
-def draw_sample(parts: Mapping[str, pl.LazyFrame], spec: SampleSpec) -> Sample:
+def draw_sample(
+    parts: Mapping[str, pl.LazyFrame], spec: SampleSpec, *, sketches: Mapping[str, pl.LazyFrame] | None = None
+) -> Sample:
     """Draw a sample from the valid rows of some parts.
 
-    Only the column ``row`` is read of every row, a few parts at a time; with strata the columns that make them, too,
+    Of every row only the column ``row`` is read, a few parts at a time; with strata the columns that make them, too,
     one part after the other. Further columns are read of the chosen rows alone. Memory is that of a few parts' columns
-    and the sample.
+    and the sample. Of a part with a sketch only that is read, unless the sample turns out to reach beyond sketches.
 
     Args:
         parts: Rows of ``VALIDATED_SCHEMA`` by part key.
         spec: How many, which seed, and whether in strata.
+        sketches: Of some of these parts, all rows with a score of this seed below ``SKETCHED_BELOW``. The sample is
+            the same without; strata do without, since how many rows each has only all rows tell.
 
     Raises:
         SampleError: There are more strata than rows to draw, or a share is asked for a stratum that has no rows.
     """
     keys = sorted(parts)
-    select = _select_in_strata if spec.strata else _select_from_all
-    rows_of_part, selections = select(parts, keys, spec)
-    return _gather(parts, keys, rows_of_part, selections)
+    if spec.strata:
+        return _gather(parts, keys, *_select_in_strata(parts, keys, spec))
+    if sketches:
+        foremost = {**parts, **sketches}
+        rows_of_part, selection = _select_from_all(parts, foremost, spec)
+        if selection.lies_below(SKETCHED_BELOW):
+            return _gather(foremost, keys, rows_of_part, {_EVERYTHING: selection})
+    rows_of_part, selection = _select_from_all(parts, parts, spec)
+    return _gather(parts, keys, rows_of_part, {_EVERYTHING: selection})
 
 
 def _select_from_all(
-    parts: Mapping[str, pl.LazyFrame], keys: Sequence[str], spec: SampleSpec
-) -> tuple[dict[str, int], dict[str, "Selection"]]:
-    """Rows of each part, and what is chosen from all of them."""
+    parts: Mapping[str, pl.LazyFrame], foremost: Mapping[str, pl.LazyFrame], spec: SampleSpec
+) -> tuple[dict[str, int], "Selection"]:
+    """Rows of each part, and what is chosen among their foremost ones."""
 
-    def scored(key: str) -> tuple[npt.NDArray[np.uint32], Scores]:
-        rows = parts[key].select("row").collect()["row"].to_numpy()
-        return rows, score(spec.seed, key, rows)
+    def scored(key: str) -> tuple[int, npt.NDArray[np.uint32], Scores]:
+        rows = foremost[key].select("row").collect()["row"].to_numpy()
+        return parts[key].select(pl.len()).collect().item(), rows, score(spec.seed, key, rows)
 
-    rows_of_part, selection = {}, Selection(spec.size)
+    keys, rows_of_part, selection = sorted(parts), dict[str, int](), Selection(spec.size)
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         for first in range(0, len(keys), _PARTS_AT_ONCE):  # handed over a few at a time, so that no more are held
             some = keys[first : first + _PARTS_AT_ONCE]
-            for key, (rows, scores) in zip(some, pool.map(scored, some), strict=True):
-                rows_of_part[key] = len(rows)
-                selection.offer(key, rows, scores)
-    return rows_of_part, {_EVERYTHING: selection}
+            for key, (height, rows, scores) in zip(some, pool.map(scored, some), strict=True):
+                rows_of_part[key] = height
+                selection.offer(key, rows, scores, out_of=height)
+    return rows_of_part, selection
 
 
 def _select_in_strata(
@@ -130,7 +137,7 @@ def _select_in_strata(
         for (name,), group in frame.group_by("stratum"):
             rows = group["row"].to_numpy()
             selection = selections.setdefault(str(name), Selection(places[str(name)]))
-            selection.offer(key, rows, score(spec.seed, key, rows))
+            selection.offer(key, rows, score(spec.seed, key, rows), out_of=len(rows))
     return rows_of_part, selections
 
 
@@ -175,44 +182,6 @@ def _rows_of_part(part: pl.LazyFrame, key: str, wanted: pl.DataFrame) -> pl.Data
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SAMPLE_SCHEMA.items())
 
 
-# --- the score --------------------------------------------------------------------------------------------------------
-
-
-def score(seed: int, part: str, rows: npt.NDArray[np.integer]) -> Scores:
-    """The score of rows of one part: 64 bits that look random.
-
-    A part is one stream of SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number
-    generators", OOPSLA 2014) and a row is its position in the stream, so within a part no two rows share a score. The
-    stream starts at ``mix(mix(seed) xor digest)``, where the digest is the first eight bytes, little endian, of the
-    SHA-256 of the part key in UTF-8, and ``mix(x)`` is the generator's output function of ``x + 0x9E3779B97F4A7C15``.
-
-    Args:
-        seed: From 0 to 2**64 - 1.
-        part: Partition key.
-        rows: Positions in the published file, from 0.
-    """
-    digest = int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "little")
-    start = np.array([seed], np.uint64)
-    _mix(start)
-    start ^= np.uint64(digest)
-    _mix(start)
-    scores: Scores = rows.astype(np.uint64)
-    scores *= np.uint64(_GOLDEN_GAMMA)
-    scores += start
-    _mix(scores)
-    return scores
-
-
-def _mix(values: Scores) -> None:
-    """SplitMix64's step and output function, in place."""
-    values += np.uint64(_GOLDEN_GAMMA)
-    values ^= values >> np.uint64(30)
-    values *= np.uint64(0xBF58_476D_1CE4_E5B9)
-    values ^= values >> np.uint64(27)
-    values *= np.uint64(0x94D0_49BB_1331_11EB)
-    values ^= values >> np.uint64(31)
-
-
 class Selection:
     """The ``size`` rows with the smallest scores among all that were offered, in whatever order."""
 
@@ -225,9 +194,9 @@ class Selection:
         self._part_numbers: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
         self._threshold = 2**64 - 1
 
-    def offer(self, part: str, rows: npt.NDArray[np.integer], scores: Scores) -> None:
-        """Consider the rows of one part."""
-        self.offered += len(rows)
+    def offer(self, part: str, rows: npt.NDArray[np.integer], scores: Scores, *, out_of: int) -> None:
+        """Consider rows of one part, the foremost of so many or all of them."""
+        self.offered += out_of
         if not self.size:
             return
         good = np.flatnonzero(scores <= np.uint64(self._threshold))
@@ -241,6 +210,10 @@ class Selection:
             kept = np.flatnonzero(self._scores <= np.uint64(self._threshold))
             self._scores, self._rows = self._scores[kept], self._rows[kept]
             self._part_numbers = self._part_numbers[kept]
+
+    def lies_below(self, limit: int) -> bool:
+        """Whether all places are taken, by rows with scores below a limit: then no row above it would be chosen."""
+        return int((self._scores < np.uint64(limit)).sum()) >= self.size
 
     def chosen(self) -> dict[str, npt.NDArray[np.uint32]]:
         """Rows chosen, ascending, by part key."""

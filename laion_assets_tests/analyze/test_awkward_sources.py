@@ -76,6 +76,9 @@ def test_a_folder_of_awkward_files_is_read_and_probed_row_by_row(truth: pl.DataF
     assert "1 read, 2 reused" in printed
     coverage = json.loads((tmp_path / "out/statistics.json").read_text())["coverage"]
     assert (coverage["parts"], coverage["rows_in"], coverage["sample_rows"]) == (3, 5, 5)
+    for kept in ("validated_metadata", "sample_sketch"):
+        held = {path.stem for path in (tmp_path / "out/lake/my_files" / kept).iterdir()}
+        assert held == {"no_sizes", "zipped", "other_names"}, kept
 
 
 @pytest.mark.usefixtures("on_sandbox", "without_panels")

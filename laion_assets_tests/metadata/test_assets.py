@@ -55,7 +55,13 @@ class Platform:
         self.defs = dg.Definitions(
             assets=[
                 *metadata_assets(
-                    "laion_hr", columns={}, expectations=expectations, rules=RulesSpec(), parts=_PARTS, group="g"
+                    "laion_hr",
+                    columns={},
+                    expectations=expectations,
+                    rules=RulesSpec(),
+                    sample_seed=0,
+                    parts=_PARTS,
+                    group="g",
                 ),
                 *duplicate_assets("laion_hr", group="g"),
                 downstream,
@@ -134,6 +140,7 @@ def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
         "metadata_profile/contract/part-00000.html",
         "metadata_profile/part-00000.parquet",
         "quarantined_metadata/part-00000.parquet",
+        "sample_sketch/part-00000.parquet",
         "validated_metadata/part-00000.parquet",
     ]
     valid = pl.read_parquet(platform.folder / "validated_metadata" / "part-00000.parquet")
@@ -335,7 +342,7 @@ def test_what_is_downstream_of_an_unchanged_part_is_not_stale(platform: Platform
 def test_changing_a_rule_changes_the_code_version() -> None:
     def version(rules: RulesSpec) -> str | None:
         assets = metadata_assets(
-            "d", columns={}, expectations=ExpectationsSpec(), rules=rules, parts=_PARTS, group="g"
+            "d", columns={}, expectations=ExpectationsSpec(), rules=rules, sample_seed=0, parts=_PARTS, group="g"
         )[0]
         return assets.code_versions_by_key[dg.AssetKey(["d", "validated_metadata"])]
 

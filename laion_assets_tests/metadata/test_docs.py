@@ -91,7 +91,7 @@ def test_the_table_of_checks_is_the_checks() -> None:
     made = metadata_checks("d", expectations=ExpectationsSpec(), parts=parts)
     specs = [spec for definition in made for spec in definition.check_specs]
     (validated,) = metadata_assets(
-        "d", columns={}, expectations=ExpectationsSpec(), rules=RulesSpec(), parts=parts, group="g"
+        "d", columns={}, expectations=ExpectationsSpec(), rules=RulesSpec(), sample_seed=0, parts=parts, group="g"
     )
     raw = raw_metadata("d", source=SourceSpec(uri="folder"), parts=parts, group="g")
     specs += [*validated.check_specs, *raw.check_specs]

@@ -49,7 +49,8 @@ def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(
     assert undisturbed.end()[0] == 0
     seconds = time.monotonic() - started
     expected = _visible(tmp_path / "undisturbed")
-    assert sorted(expected) == [f"d/{name}/part-00000.parquet" for name in ("profile", "quarantined", "validated")]
+    names = ("profile", "quarantined", "sketch", "validated")
+    assert sorted(expected) == [f"d/{name}/part-00000.parquet" for name in names]
 
     lake, killed = tmp_path / "lake", 0
     for step in range(6):
@@ -59,7 +60,7 @@ def test_a_pass_killed_at_many_points_ends_with_the_bytes_of_an_undisturbed_one(
         seen = _visible(lake)
         assert all(expected[name] == content for name, content in seen.items()), "whole or not at all"
         if "d/validated/part-00000.parquet" in seen:
-            assert seen == expected, "the validated part vouches for the other two"
+            assert seen == expected, "the validated part vouches for the others"
     assert killed >= 1
     assert _start(raw, lake).end()[0] == 0
     assert _visible(lake) == expected

@@ -9,6 +9,8 @@ import pytest
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
+from laion_assets.metadata.sketch import FOLDER as SKETCHES
+from laion_assets.metadata.sketch import Sketch
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
 from laion_assets.probes.column_origins import sample_origins
@@ -143,6 +145,23 @@ def test_running_again_asks_nothing_and_changes_no_data_version(world: World) ->
     for node in ("laion_hr__dimension_sample", "laion_hr__dimension_probes"):
         tags = [result.asset_materializations_for_node(node)[0].tags for result in (first, second)]
         assert tags[0]["dagster/data_version"] == tags[1]["dagster/data_version"]  # type: ignore[index]
+
+
+def test_a_sample_comes_out_of_the_sketches_of_its_parts(world: World) -> None:
+    for part in ("part-00000", "part-00001"):
+        uri = world.lake.uri(["laion_hr", "validated_metadata"], f"{part}.parquet")
+        sketch = Sketch(part, seed=0)
+        sketch.add(world.lake.scan_parquet(uri).with_columns(caption=pl.lit("of the sketch")).collect())
+        rows = sketch.rows(valid_bytes=world.lake.size_bytes(uri))
+        world.lake.write_parquet(world.lake.uri(["laion_hr", SKETCHES], f"{part}.parquet"), rows)
+
+    def captions(sample: SampleSpec) -> set[str]:
+        world.materialise(sample=sample)
+        uri = world.lake.uri(SAMPLE_KEY.path, "dimension_sample.parquet")
+        return set(world.lake.scan_parquet(uri).collect()["caption"])
+
+    assert captions(SampleSpec(size=10)) == {"of the sketch"}
+    assert "of the sketch" not in captions(SampleSpec(size=10, seed=1)), "sketches are of seed 0"
 
 
 def test_a_larger_sample_reuses_the_smaller_one(world: World) -> None:

@@ -1,6 +1,5 @@
 """The sample is uniform, nested, and the same whatever else changes."""
 
-import hashlib
 import itertools
 import tracemalloc
 from collections.abc import Mapping
@@ -9,9 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from laion_assets.metadata.draw_order import score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.sketch import Sketch
 from laion_assets.probes.probe import first_rows
-from laion_assets.probes.sample import SAMPLE_SCHEMA, SampleError, Selection, allocate, draw_sample, score
+from laion_assets.probes.sample import SAMPLE_SCHEMA, SampleError, Selection, allocate, draw_sample
 from laion_assets.probes.spec import SampleSpec
 
 
@@ -43,54 +44,6 @@ def dataset(parts: int = 5, rows: int = 2000) -> dict[str, pl.LazyFrame]:
 def drawn(parts: Mapping[str, pl.LazyFrame], size: int, seed: int = 0) -> set[tuple[str, int]]:
     frame = draw_sample(parts, SampleSpec(size=size, seed=seed)).frame
     return set(frame.select("part", "row").iter_rows())
-
-
-def test_the_score_is_the_documented_one_for_ever() -> None:
-    # They must never change: a sample drawn today must be drawn again in ten years.
-    rows = np.array([0, 1, 2, 1_329_999, 2**32 - 1], np.uint32)
-    assert [int(value) for value in score(0, "part-00000", rows)] == [
-        0xB2099CD26DDB3F5F,
-        0x8E944347DC11B80C,
-        0xFEAA0E97E2B40CD3,
-        0x8D9F32EFCC38DE12,
-        0xC2322BF43F3037E6,
-    ]
-    assert [int(value) for value in score(2**64 - 1, "größe", rows[:2])] == [
-        0x3C4DC4A83202A617,
-        0xF91A6427A5908CC8,
-    ]
-
-
-def by_hand(seed: int, part: str, row: int) -> int:
-    """The documentation of score(), in Python's unbounded integers."""
-    mask = 2**64 - 1
-
-    def mix(value: int) -> int:
-        value = (value + 0x9E3779B97F4A7C15) & mask
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
-        return value ^ (value >> 31)
-
-    digest = int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "little")
-    start = mix(mix(seed) ^ digest)
-    return mix((start + row * 0x9E3779B97F4A7C15) & mask)
-
-
-def test_the_score_is_a_splitmix64_stream_per_part() -> None:
-    # The first outputs of SplitMix64 from state 1234567, as published with the reference implementation.
-    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
-    mask, gamma = 2**64 - 1, 0x9E3779B97F4A7C15
-    state = 1234567
-    outputs = []
-    for _ in published:
-        state = (state + gamma) & mask
-        value = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
-        outputs.append(value ^ (value >> 31))
-    assert outputs == published
-    rows = np.array([0, 1, 99, 1_329_999, 2**32 - 1], np.uint32)
-    for seed, name in ((0, "part-00000"), (7, "part-00127"), (2**64 - 1, "größe")):
-        assert [int(value) for value in score(seed, name, rows)] == [by_hand(seed, name, int(row)) for row in rows]
 
 
 def test_the_sample_has_the_size_asked_for_and_every_row_once() -> None:
@@ -139,13 +92,61 @@ def test_a_further_part_only_pushes_rows_out() -> None:
     assert {row for row in after if row[0] != "part-00004"} <= before
 
 
+def sketches(parts: Mapping[str, pl.LazyFrame], seed: int = 0) -> dict[str, pl.LazyFrame]:
+    """Sketches of parts, as the pass over each writes them."""
+    taken = {}
+    for key, rows in parts.items():
+        sketch = Sketch(key, seed=seed)
+        sketch.add(rows.collect())
+        taken[key] = sketch.rows(valid_bytes=1).lazy()
+    return taken
+
+
+@pytest.mark.parametrize("size", [1, 10, 80, 200, 9333])
+def test_a_sample_is_the_same_from_sketches(size: int) -> None:
+    parts, spec = dataset(), SampleSpec(size=size, seed=3)
+    taken = sketches(parts, seed=3)
+    held = sum(rows.select(pl.len()).collect().item() for rows in taken.values())
+    assert 80 < held < 200, "some of the sizes lie within, others beyond"
+    plain = draw_sample(parts, spec)
+    assert draw_sample(parts, spec, sketches=taken).frame.equals(plain.frame)
+    some = {key: taken[key] for key in ("part-00001", "part-00002")}
+    found = draw_sample(parts, spec, sketches=some)
+    assert found.frame.equals(plain.frame)
+    assert (found.coverage, found.strata) == (plain.coverage, plain.strata)
+
+
+def test_of_a_part_with_a_sketch_only_the_number_of_rows_is_read() -> None:
+    def unread(_: pl.Series) -> pl.Series:
+        raise AssertionError("read")
+
+    parts = dataset()
+    closed = {
+        key: rows.with_columns(pl.col(name).map_batches(unread, dtype) for name, dtype in VALIDATED_SCHEMA.items())
+        for key, rows in parts.items()
+    }
+    plain = draw_sample(parts, SampleSpec(size=80))
+    found = draw_sample(closed, SampleSpec(size=80), sketches=sketches(parts))
+    assert found.frame.equals(plain.frame)
+    assert found.coverage == plain.coverage
+    with pytest.raises(AssertionError, match="read"):
+        draw_sample(closed, SampleSpec(size=200), sketches=sketches(parts))
+
+
+def test_strata_are_drawn_from_all_rows_whatever_the_sketches() -> None:
+    parts, spec = dataset(), SampleSpec(size=20, strata=("language",))
+    plain, found = draw_sample(parts, spec), draw_sample(parts, spec, sketches=sketches(parts))
+    assert found.frame.equals(plain.frame)
+    assert found.strata == plain.strata
+
+
 def test_how_a_part_is_cut_into_chunks_plays_no_part() -> None:
     rows = np.arange(50_000, dtype=np.uint32)
     whole, pieces = Selection(500), Selection(500)
-    whole.offer("a", rows, score(0, "a", rows))
-    whole.offer("b", rows, score(0, "b", rows))
-    pieces.offer("b", rows, score(0, "b", rows))
-    pieces.offer("a", rows, score(0, "a", rows))
+    whole.offer("a", rows, score(0, "a", rows), out_of=len(rows))
+    whole.offer("b", rows, score(0, "b", rows), out_of=len(rows))
+    pieces.offer("b", rows, score(0, "b", rows), out_of=len(rows))
+    pieces.offer("a", rows, score(0, "a", rows), out_of=len(rows))
     for key in ("a", "b"):
         assert whole.chosen()[key].tolist() == pieces.chosen()[key].tolist()
 
@@ -155,7 +156,7 @@ def test_ties_are_broken_by_part_and_row_whatever_the_order() -> None:
     for order in (("b", "a"), ("a", "b")):
         selection = Selection(13)
         for key in order:
-            selection.offer(key, rows, same)
+            selection.offer(key, rows, same, out_of=len(rows))
         assert {key: chosen.tolist() for key, chosen in selection.chosen().items()} == {
             "a": list(range(10)),
             "b": [0, 1, 2],
@@ -170,7 +171,7 @@ def test_every_row_has_the_same_chance() -> None:
     for seed in range(400):
         selection = Selection(200)
         for key in ("a", "b"):
-            selection.offer(key, rows, score(seed, key, rows))
+            selection.offer(key, rows, score(seed, key, rows), out_of=len(rows))
         for number, key in enumerate(("a", "b")):
             counts[number, selection.chosen()[key]] += 1
     variance = 400 * 0.1 * 0.9
@@ -190,7 +191,7 @@ def test_more_parts_take_no_more_memory_and_the_draw_stays_exact() -> None:
     tracemalloc.start()
     for key in keys:
         tracemalloc.reset_peak()
-        selection.offer(key, rows, score(0, key, rows))
+        selection.offer(key, rows, score(0, key, rows), out_of=len(rows))
         peaks.append(tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
     assert max(peaks[2:]) <= peaks[0] < 60_000_000
