@@ -154,7 +154,7 @@ def metadata_assets(
                 "dagster/column_lineage": column_lineage(raw_key, quarantined_origins(mapped, book)),
                 **_file_metadata(uris[0], quarantine_file),
             },
-            data_version=dg.DataVersion(quarantine_file.sha256),
+            data_version=dg.DataVersion(quarantine_file.digest),
         )
         yield dg.MaterializeResult(
             asset_key=profile_key,
@@ -171,7 +171,7 @@ def metadata_assets(
                 "nulls_by_language": _nulls_table(figures),
                 **_file_metadata(uris[1], profile_file),
             },
-            data_version=dg.DataVersion(profile_file.sha256),
+            data_version=dg.DataVersion(profile_file.digest),
         )
         yield dg.MaterializeResult(
             asset_key=valid_key,
@@ -187,7 +187,7 @@ def metadata_assets(
                 "data_docs": lake.link(store.uri(profile_key.path, f"{FOLDER}/{part}.html")),
                 **_file_metadata(uris[3], valid_file),
             },
-            data_version=dg.DataVersion(valid_file.sha256),
+            data_version=dg.DataVersion(valid_file.digest),
             check_results=[_row_accounting(figures, valid_file.rows, quarantine_file.rows)],
         )
 
@@ -241,7 +241,7 @@ def duplicate_assets(dataset: str, *, group: str) -> list[dg.AssetsDefinition]:
                 ),
                 **_file_metadata(uri, written),
             },
-            data_version=dg.DataVersion(written.sha256),
+            data_version=dg.DataVersion(written.digest),
         )
 
     return [duplicate_urls]
