@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+from rich.console import Console
 
+from benchmarks.claims import Claim, show, write
 from laion_assets.shards.planes import libturbojpeg
 
 CORES = os.cpu_count() or 1
@@ -346,19 +348,10 @@ def run_once(contender: Contender, port: int) -> Measured:
         return watch(contender.name, command, out)
 
 
-def claim(text: str, ours: Measured, peer: Measured, goal: float, unit: str = "images/s") -> dict[str, Any]:
+def claim(text: str, ours: Measured, peer: Measured, goal: float) -> Claim:
     """One line of the table and of the JSON."""
     ratio = ours.rate / peer.rate if peer.rate else 0.0
-    return {
-        "claim": text,
-        "unit": unit,
-        "ours": round(ours.rate, 1),
-        "peer": round(peer.rate, 1),
-        "peer_name": peer.name,
-        "ratio": round(ratio, 2),
-        "goal": goal,
-        "met": ratio >= goal,
-    }
+    return Claim(text, "images/s", ours.rate, peer.rate, peer.name, ratio, goal=f">= {goal:g} x", met=ratio >= goal)
 
 
 def main() -> None:
@@ -408,11 +401,9 @@ def main() -> None:
         if {mine.name, theirs.name} <= set(found)
     ]
     print()
-    for one in claims:
-        verdict = "met" if one["met"] else "MISSED"
-        print(f"{one['claim']:<42}{one['ratio']:>6.2f} x {one['peer_name']:<42} goal {one['goal']:>4} {verdict}")
+    show(claims, Console())
     if asked.json:
-        asked.json.write_text(json.dumps(claims, indent=2) + "\n")
+        write(claims, asked.json)
         details = asked.json.with_suffix(".details.json")
         details.write_text(json.dumps([asdict(one) for one in found.values()], indent=2) + "\n")
 

@@ -138,9 +138,10 @@ def great_expectations_on_rows(raw: Path, target: Path) -> None:  # noqa: ARG001
     run_suite(rows.to_pandas(), suite, suite_name="rows", table_name="part")
 
 
-CONTENDERS: dict[str, Callable[[Path, Path], None]] = {
+PEERS: dict[str, Callable[[Path, Path], None]] = {
     "bare polars copy": bare_copy,
     "ours": our_pass,
     "pandas script": pandas_script,
     "Great Expectations on rows": great_expectations_on_rows,
 }
+COPY, OURS, PANDAS, GX = PEERS

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.claims import Claim, show, write
 from laion_assets.sandbox import RunningSandbox, SandboxSpec, start_sandbox
 from laion_assets.sandbox.spec import WEB_LIKE_BYTES_PER_MEGAPIXEL
 
@@ -234,7 +233,7 @@ def measure_all(scheme: str, counts: dict[str, int], say: Callable[[Learned], No
     return learned
 
 
-def claims_of(measured: dict[str, dict[str, Learned]]) -> list[dict[str, Any]]:
+def claims_of(measured: dict[str, dict[str, Learned]]) -> list[Claim]:
     """What the measurements say about the goals."""
     claims = []
     for scheme, best in measured.items():
@@ -242,64 +241,26 @@ def claims_of(measured: dict[str, dict[str, Learned]]) -> list[dict[str, Any]]:
         for peer, goal in ((PEER, GOAL_RATIO), (PLAIN, None), (LIMIT, None)):
             ratio = ours.rate / best[peer].rate
             claims.append(
-                _claim(
+                Claim(
                     f"sizes learned per second over {scheme}", "1/s", ours.rate, best[peer].rate, peer, ratio,
                     f">= {goal:.0f} x" if goal else "", ratio >= goal if goal else None,
                 )
             )  # fmt: skip
         peer_bytes = best[PLAIN].bytes_per_url
         claims.append(
-            _claim(
+            Claim(
                 f"bytes read per URL over {scheme}", "B", ours.bytes_per_url, peer_bytes, PLAIN,
                 ours.bytes_per_url / peer_bytes, f"<= {GOAL_BYTES:,} B", ours.bytes_per_url <= GOAL_BYTES,
             )
         )  # fmt: skip
         settled = ours.settled_early * ours.right / ours.urls
         claims.append(
-            _claim(
+            Claim(
                 f"images settled right without reading them whole, {scheme}", "share", settled, None, "", None,
                 f">= {GOAL_SETTLED}", settled >= GOAL_SETTLED,
             )
         )  # fmt: skip
     return claims
-
-
-def _claim(
-    claim: str,
-    unit: str,
-    ours: float,
-    peer: float | None,
-    peer_name: str,
-    ratio: float | None,
-    goal: str,
-    met: bool | None,  # noqa: FBT001 - a column of the table
-) -> dict[str, Any]:
-    return {
-        "claim": claim,
-        "unit": unit,
-        "ours": round(ours, 4),
-        "peer": None if peer is None else round(peer, 4),
-        "peer_name": peer_name,
-        "ratio": None if ratio is None else round(ratio, 4),
-        "goal": goal,
-        "met": met,
-    }
-
-
-def show(claims: list[dict[str, Any]], console: Console) -> None:
-    """Print the table."""
-    table = Table("claim", "ours", "peer", "", "ratio", "goal", "met", box=box.MARKDOWN)
-    for one in claims:
-        table.add_row(
-            one["claim"],
-            f"{one['ours']:,.4g} {one['unit']}" if one["unit"] == "share" else f"{one['ours']:,.0f} {one['unit']}",
-            "" if one["peer"] is None else f"{one['peer']:,.0f} {one['unit']}",
-            one["peer_name"],
-            "" if one["ratio"] is None else f"{one['ratio']:,.3g}",
-            one["goal"],
-            {True: "yes", False: "NO", None: ""}[one["met"]],
-        )
-    console.print(table, soft_wrap=True)
 
 
 def main() -> None:
@@ -329,7 +290,7 @@ def main() -> None:
     console.print()
     show(claims, console)
     if arguments.json:
-        arguments.json.write_text(json.dumps(claims, indent=2) + "\n")
+        write(claims, arguments.json)
         details = [asdict(one) | {"rate": one.rate} for best in measured.values() for one in best.values()]
         arguments.json.with_suffix(".details.json").write_text(json.dumps(details, indent=2) + "\n")
 

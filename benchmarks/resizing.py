@@ -6,13 +6,13 @@ turns on every image, several rounds of it, and the quickest of each counts: wha
 
 import argparse
 import io
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import cv2
+from rich.console import Console
 
+from benchmarks.claims import Claim, show, write
 from benchmarks.download import GOAL_RESIZED, make_images
 from laion_assets.shards.planes import libturbojpeg
 from laion_assets.shards.resizing import QuickResizer
@@ -36,21 +36,14 @@ def milliseconds(images: list[bytes], resizers: list[Resizer], rounds: int) -> l
     return [1000 * total / len(images) for total in totals]
 
 
-def compare(images: list[bytes], size: int, mode: str, rounds: int) -> dict[str, Any]:
+def compare(images: list[bytes], size: int, mode: str, rounds: int) -> Claim:
     """One line of the table and of the JSON."""
     both = [kind(size, mode, True, skip_reencode=True) for kind in (Resizer, QuickResizer)]  # noqa: FBT003
     theirs, ours = milliseconds(images, both, rounds)
     side = "long" if mode == "keep_ratio_largest" else "short"
-    return {
-        "claim": f"an image made smaller, to {size} px on its {side} side",
-        "unit": "ms",
-        "ours": round(ours, 2),
-        "peer": round(theirs, 2),
-        "peer_name": PEER,
-        "ratio": round(theirs / ours, 2),
-        "goal": GOAL_RESIZED,
-        "met": theirs / ours >= GOAL_RESIZED,
-    }
+    claim = f"an image made smaller, to {size} px on its {side} side"
+    ratio = theirs / ours
+    return Claim(claim, "ms", ours, theirs, PEER, ratio, goal=f">= {GOAL_RESIZED:g} x", met=ratio >= GOAL_RESIZED)
 
 
 def main() -> None:
@@ -62,16 +55,10 @@ def main() -> None:
     cv2.setNumThreads(1)
     images = make_images(30 if asked.quick else 300)
     print(f"{'with' if libturbojpeg() else 'without'} libturbojpeg")
-    claims = []
-    for size, mode in TARGETS:
-        claims.append(one := compare(images, size, mode, 3 if asked.quick else 5))
-        print(
-            f"{one['claim']:<56}{one['ours']:>6.1f} ms {PEER} {one['peer']:>6.1f} ms{one['ratio']:>6.2f} x"
-            f"  goal {one['goal']} {'met' if one['met'] else 'MISSED'}",
-            flush=True,
-        )
+    claims = [compare(images, size, mode, 3 if asked.quick else 5) for size, mode in TARGETS]
+    show(claims, Console())
     if asked.json:
-        asked.json.write_text(json.dumps(claims, indent=2) + "\n")
+        write(claims, asked.json)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,12 @@ class WrittenFile:
 def describe(path: Path) -> WrittenFile:
     """Rows, size and digest of a parquet file.
 
-    The digest is BLAKE3's, which takes a third of SHA-256's time: 0.06 s of processor time for a validated part.
+    The digest is BLAKE3's, which takes two fifths of SHA-256's time: 0.07 s of processor time for a validated part.
     """
-    digest = blake3().update_mmap(path)
+    digest = blake3()
+    with path.open("rb") as file:  # a mapped file is read a little sooner, and counts as memory of the process
+        while block := file.read(1 << 20):
+            digest.update(block)
     rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
     return WrittenFile(rows, path.stat().st_size, digest.hexdigest())
 
