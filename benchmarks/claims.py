@@ -64,7 +64,7 @@ def write(claims: Sequence[Claim], path: Path) -> None:
 
 
 def _figure(value: float) -> str:
-    """Three digits or more, none of them for show."""
+    """With as many digits as there is something to read in them."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}" if abs(value) >= 100 or abs(value) < 1 else f"{value:.2f}"

@@ -163,7 +163,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
         with open_published(raw, part=key, columns=dataset.columns, scratch=valid.parent) as table:
             profile = validate(table, book, valid_path=valid, quarantine_path=quarantined, sketch=sketch)
         write_parquet(profile, profile_path)
-        write_parquet(sketch.rows(valid_bytes=valid.stat().st_size), sketch_path)
+        sketch.write(sketch_path, valid=valid)
         for written in (quarantined, profile_path, valid):
             part_files.describe(written)
     figures = profile.row(0, named=True)

@@ -8,10 +8,8 @@ from benchmarks.catalogue import PARTS, ROWS_PER_PART
 from benchmarks.claims import Claim
 from benchmarks.contender import Measured
 from benchmarks.dagster_parts import DagsterParts
-from benchmarks.metadata_follow_ups import SAMPLE_ROWS
 from benchmarks.metadata_peers import COPY, GX, OURS, PANDAS
 
-AT_A_TIME = 2
 FULL_SCALE_ROWS = PARTS * ROWS_PER_PART
 GOAL_RATIO, GOAL_SECONDS, GOAL_MB, GOAL_GROWTH, GOAL_DUPLICATES_MB = 2.5, 240.0, 4000.0, 1.25, 8000.0
 
@@ -22,11 +20,13 @@ class WholePass:
 
     Attributes:
         parts: How many there were.
+        at_a_time: How many of them at a time.
         seconds: From the start of the first to the end of the last of the parts that were made together, added up.
         peaks_mb: The most memory each process has had, added up, after each part once all have had one.
     """
 
     parts: int
+    at_a_time: int
     seconds: float
     peaks_mb: list[float]
 
@@ -42,7 +42,7 @@ def claims_of(
         rest: What the work after it took, and what came of it, by its name.
         rows: Of a part.
     """
-    return [*_part_claims(measured), *_whole_claims(measured, whole, rest["sample"][0], rows=rows), *_rest_claims(rest)]
+    return [*_part_claims(measured), *_whole_claims(measured, whole, *rest["sample"], rows=rows), *_rest_claims(rest)]
 
 
 def _part_claims(measured: dict[str, list[Measured]]) -> list[Claim]:
@@ -63,7 +63,9 @@ def _part_claims(measured: dict[str, list[Measured]]) -> list[Claim]:
     return found
 
 
-def _whole_claims(measured: dict[str, list[Measured]], whole: WholePass, sample: Measured, *, rows: int) -> list[Claim]:
+def _whole_claims(
+    measured: dict[str, list[Measured]], whole: WholePass, sample: Measured, from_sketches: int, *, rows: int
+) -> list[Claim]:
     total_rows = whole.parts * rows
     seconds = (whole.seconds + sample.seconds) * FULL_SCALE_ROWS / total_rows
     copied = _seconds(measured[COPY]) * FULL_SCALE_ROWS / rows
@@ -71,13 +73,13 @@ def _whole_claims(measured: dict[str, list[Measured]], whole: WholePass, sample:
     peak, early = max(*whole.peaks_mb, sample.peak_mb), max(whole.peaks_mb[: max(1, len(whole.peaks_mb) // 8)])
     return [
         Claim(
-            f"whole pass, {FULL_SCALE_ROWS:,} rows{taken}, {AT_A_TIME} parts at a time: validate, quarantine, profile, "
-            "sample", "s", seconds, copied, f"{COPY}, one at a time", seconds / copied,
+            f"whole pass, {FULL_SCALE_ROWS:,} rows{taken}, {whole.at_a_time} parts at a time: validate, quarantine, "
+            "profile, sample", "s", seconds, copied, f"{COPY}, one at a time", seconds / copied,
             goal=f"<= {GOAL_SECONDS:.0f}", met=seconds <= GOAL_SECONDS,
         ),
-        Claim(f"of that, drawing the sample of {SAMPLE_ROWS:,} rows at the end", "s", sample.seconds),
+        Claim(f"of that, drawing the sample at the end, {from_sketches} parts from sketches", "s", sample.seconds),
         Claim(
-            f"peak memory of the whole pass, {AT_A_TIME} parts at a time", "MB", peak,
+            f"peak memory of the whole pass, {whole.at_a_time} parts at a time", "MB", peak,
             goal=f"<= {GOAL_MB:.0f}", met=peak <= GOAL_MB,
         ),
         Claim(

@@ -9,21 +9,18 @@ from pathlib import Path
 
 import polars as pl
 
-SAMPLE_ROWS = 10_000
 
-
-def sample(folder: Path) -> int:
-    """Draw a sample as ``dimension_sample`` does; returns how many parts have a sketch."""
+def sample(folder: Path, rows: int) -> int:
+    """Draw a sample as ``dimension_sample`` does; returns of how many parts nothing but the sketch was read."""
     from laion_assets.lake.lake import Lake
     from laion_assets.metadata.sketch import sketches_of
     from laion_assets.probes.sample import draw_sample
     from laion_assets.probes.spec import SampleSpec
 
-    spec = SampleSpec(size=SAMPLE_ROWS)
+    spec = SampleSpec(size=rows)
     parts = {path.stem: pl.scan_parquet(path) for path in _validated(folder)}
     sketches = sketches_of(Lake(str(folder.parent)), folder.name, sorted(parts), seed=spec.seed)
-    draw_sample(parts, spec, sketches=sketches)
-    return len(sketches)
+    return draw_sample(parts, spec, sketches=sketches).from_sketches
 
 
 def duplicates(folder: Path) -> dict[str, int]:

@@ -34,7 +34,7 @@ def our_pass(raw: Path, target: Path) -> None:
     with open_published(raw, part=raw.stem, scratch=target.parent) as table:
         profile = validate(table, rulebook(), valid_path=target, quarantine_path=quarantined, sketch=sketch)
     write_parquet(profile, profile_path)
-    write_parquet(sketch.rows(valid_bytes=target.stat().st_size), sketch_path)
+    sketch.write(sketch_path, valid=target)
     for path in (target, quarantined, profile_path):
         part_files.describe(path)
 

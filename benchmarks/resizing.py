@@ -55,8 +55,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     images = make_images(30 if asked.quick else 300)
     print(f"{'with' if libturbojpeg() else 'without'} libturbojpeg")
-    claims = [compare(images, size, mode, 3 if asked.quick else 5) for size, mode in TARGETS]
-    show(claims, Console())
+    console, claims = Console(), []
+    for size, mode in TARGETS:
+        with console.status(f"to {size} px"):
+            claims.append(compare(images, size, mode, 3 if asked.quick else 5))
+    show(claims, console)
     if asked.json:
         write(claims, asked.json)
 

@@ -79,7 +79,7 @@ def test_the_whole_pass_is_held_against_the_goal_at_full_scale_with_its_sample()
     }
 
     def found(seconds: float) -> dict[str, Claim]:
-        whole = WholePass(parts=4, seconds=seconds, peaks_mb=[1500.0, 1900.0])
+        whole = WholePass(parts=4, at_a_time=2, seconds=seconds, peaks_mb=[1500.0, 1900.0])
         return {one.claim: one for one in claims_of(measured, whole, rest, rows=1_330_000)}
 
     (kept,) = [one for name, one in found(6.4).items() if name.startswith("whole pass")]

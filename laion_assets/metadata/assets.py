@@ -127,7 +127,7 @@ def metadata_assets(
                     )
                     mapped = table.mapped
                 write_parquet(profile, profile_path)
-                write_parquet(sketch.rows(valid_bytes=valid_path.stat().st_size), sketch_path)
+                sketch.write(sketch_path, valid=valid_path)
                 written = [part_files.describe(path) for path in (quarantine_path, profile_path, valid_path)]
                 if dg.AssetCheckKey(valid_key, CONTRACT) in context.job_def.asset_layer.asset_graph.asset_check_keys:
                     await_verdict(store, dataset, part)

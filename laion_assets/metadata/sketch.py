@@ -9,21 +9,32 @@ below it is the same from them.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from laion_assets.lake.lake import Lake
+from laion_assets.lake.parquet import write_parquet
 from laion_assets.metadata.draw_order import score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 
 FOLDER = "sample_sketch"
-"""Where sketches lie, beside the assets: a file per part, written with the validated one."""
+"""Where sketches lie, beside the assets: a file per part, published before the validated one."""
 
-SKETCHED_BELOW = 2**64 // 100
+SKETCHED_BELOW = np.uint64(2**64 // 100)
 """A sketch holds the rows with a smaller score."""
 
-SKETCH_SCHEMA: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, "seed": pl.UInt64(), "valid_bytes": pl.Int64()}
-"""``seed`` is that of the scores, ``valid_bytes`` the size of the validated file the rows are from."""
+_STAMP: dict[str, pl.DataType] = {
+    "seed": pl.UInt64(),
+    "below": pl.UInt64(),
+    "valid_rows": pl.Int64(),
+    "valid_bytes": pl.Int64(),
+}
+SKETCH_SCHEMA: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, **_STAMP}
+"""Rows as they were validated, and in each what the sketch is of: the seed of the scores, below which they are, how
+many valid rows the part has, and the size of their file."""
 
 _PARTS_AT_ONCE = 4
 
@@ -34,31 +45,56 @@ class Sketch:
     def __init__(self, part: str, *, seed: int) -> None:
         self._part = part
         self._seed = seed
+        self._valid_rows = 0
         self._kept: list[pl.DataFrame] = []
 
     def add(self, valid: pl.DataFrame) -> None:
         """Look at further rows of the part."""
+        self._valid_rows += valid.height
         scores = score(self._seed, self._part, valid.get_column("row").to_numpy())
-        rows = valid.filter(pl.Series(scores < SKETCHED_BELOW)).select(list(VALIDATED_SCHEMA))
+        rows = valid.select(list(VALIDATED_SCHEMA)).filter(pl.Series(scores < SKETCHED_BELOW))
         # By way of Arrow's older layout, which copies texts: few of them would keep the memory of all.
         self._kept.append(pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()), schema=VALIDATED_SCHEMA))
 
     def rows(self, *, valid_bytes: int) -> pl.DataFrame:
-        """What was kept, in the order it came: ``SKETCH_SCHEMA``.
+        """What was kept, in the order it came.
 
         Args:
             valid_bytes: Size of the part's validated file.
+
+        Returns:
+            Rows of ``SKETCH_SCHEMA``.
         """
-        made_of = {"seed": self._seed, "valid_bytes": valid_bytes}
+        stamp = (self._seed, int(SKETCHED_BELOW), self._valid_rows, valid_bytes)
         rows = pl.concat([pl.DataFrame(schema=VALIDATED_SCHEMA), *self._kept])
-        return rows.with_columns(pl.lit(value, SKETCH_SCHEMA[name]).alias(name) for name, value in made_of.items())
+        return rows.with_columns(
+            pl.lit(value, dtype).alias(name) for value, (name, dtype) in zip(stamp, _STAMP.items(), strict=True)
+        )
+
+    def write(self, path: Path, *, valid: Path) -> None:
+        """Write it, once the validated file is whole."""
+        write_parquet(self.rows(valid_bytes=valid.stat().st_size), path)
 
 
-def sketches_of(lake: Lake, dataset: str, parts: Sequence[str], *, seed: int) -> dict[str, pl.LazyFrame]:
+@dataclass(frozen=True)
+class PartSketch:
+    """A sketch that can stand for its part.
+
+    Attributes:
+        rows: Of ``SKETCH_SCHEMA``.
+        valid_rows: How many valid rows the part has.
+    """
+
+    rows: pl.LazyFrame
+    valid_rows: int
+
+
+def sketches_of(lake: Lake, dataset: str, parts: Sequence[str], *, seed: int) -> dict[str, PartSketch]:
     """The sketches that can stand for their parts: of this seed, and of the validated files that are there now.
 
-    A part may have none: it was validated before there were any, its pass was interrupted between the two files, the
-    dataset's seed was another one, or it is so small that no row's score is low enough.
+    A part may have none: it was validated before there were any or with another seed, its pass was interrupted between
+    the two files, or it is so small that no row's score is low enough. Whether a sketch is of the file that is there is
+    told by that file's rows and bytes.
 
     Args:
         lake: Where they are.
@@ -67,18 +103,19 @@ def sketches_of(lake: Lake, dataset: str, parts: Sequence[str], *, seed: int) ->
         seed: Of the sample that is to be drawn.
 
     Returns:
-        Rows of ``SKETCH_SCHEMA`` by part key.
+        Sketches by part key.
     """
     there = set(lake.list_names([dataset, FOLDER], ".parquet"))
 
-    def usable(part: str) -> pl.LazyFrame | None:
+    def usable(part: str) -> PartSketch | None:
         name = f"{part}.parquet"
         if name not in there:
             return None
-        sketch = lake.scan_parquet(lake.uri([dataset, FOLDER], name))
-        valid_bytes = lake.size_bytes(lake.uri([dataset, "validated_metadata"], name))
-        made_of = sketch.select("seed", "valid_bytes").head(1).collect().rows()
-        return sketch if made_of == [(seed, valid_bytes)] else None
+        rows = lake.scan_parquet(lake.uri([dataset, FOLDER], name))
+        valid = lake.uri([dataset, "validated_metadata"], name)
+        valid_rows = int(lake.scan_parquet(valid).select(pl.len()).collect().item())
+        stamp = (seed, int(SKETCHED_BELOW), valid_rows, lake.size_bytes(valid))
+        return PartSketch(rows, valid_rows) if rows.select(list(_STAMP)).head(1).collect().rows() == [stamp] else None
 
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         found = dict(zip(parts, pool.map(usable, parts), strict=True))

@@ -9,6 +9,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata.acceptance import accepted_parts
+from laion_assets.metadata.sketch import FOLDER as SKETCHES
 from laion_assets.metadata.sketch import sketches_of
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.probes.column_origins import PROBE_ORIGINS, sample_origins
@@ -88,7 +89,12 @@ def _dimension_sample(
         store = lake.open()
         accepted = accepted_parts(store, dataset)
         parts = {part: store.scan_parquet(store.uri(validated.path, f"{part}.parquet")) for part in accepted}
-        drawn = draw_sample(parts, spec, sketches=sketches_of(store, dataset, accepted, seed=spec.seed))
+        try:
+            drawn = draw_sample(parts, spec, sketches=sketches_of(store, dataset, accepted, seed=spec.seed))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            damage = f"A file of {dataset}/{SKETCHES} does not decode ({' '.join(str(error).split())[:300]})."
+            context.log.warning("%s The sample is drawn from all rows. Parts get new sketches when validated.", damage)
+            drawn = draw_sample(parts, spec)
         known = published.get_partition_keys(dynamic_partitions_store=context.instance)
         uri = store.uri(key.path, "dimension_sample.parquet")
         size_bytes = store.write_parquet(uri, drawn.frame)
@@ -98,6 +104,7 @@ def _dimension_sample(
                 "dagster/row_count": drawn.frame.height,
                 "population_rows": drawn.population_rows,
                 "parts_covered": len(parts),
+                "parts_from_sketches": drawn.from_sketches,
                 "seed": spec.seed,
                 "bytes": size_bytes,
                 "parts": table_of(coverage_records(drawn.coverage)),

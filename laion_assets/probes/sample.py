@@ -7,16 +7,17 @@ larger one of the same seed. Asking the web about the rows belongs to ``probe``.
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from laion_assets.lake.errors import LakeError
 from laion_assets.metadata.draw_order import Scores, score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.size_classes import DEFAULT_EDGES_PX, short_side_bucket
-from laion_assets.metadata.sketch import SKETCHED_BELOW
+from laion_assets.metadata.sketch import SKETCHED_BELOW, PartSketch
 from laion_assets.probes.spec import SampleSpec, StratumKey
 
 SAMPLE_SCHEMA: dict[str, pl.DataType] = {**VALIDATED_SCHEMA, "weight": pl.Float64()}
@@ -63,6 +64,8 @@ class Sample:
     """``SAMPLE_SCHEMA``."""
     coverage: tuple[PartCoverage, ...]
     strata: tuple[Stratum, ...]
+    from_sketches: int = 0
+    """Of how many parts nothing but the sketch was read."""
 
     @property
     def population_rows(self) -> int:
@@ -71,7 +74,7 @@ class Sample:
 
 
 def draw_sample(
-    parts: Mapping[str, pl.LazyFrame], spec: SampleSpec, *, sketches: Mapping[str, pl.LazyFrame] | None = None
+    parts: Mapping[str, pl.LazyFrame], spec: SampleSpec, *, sketches: Mapping[str, PartSketch] | None = None
 ) -> Sample:
     """Draw a sample from the valid rows of some parts.
 
@@ -82,34 +85,37 @@ def draw_sample(
     Args:
         parts: Rows of ``VALIDATED_SCHEMA`` by part key.
         spec: How many, which seed, and whether in strata.
-        sketches: Of some of these parts, all rows with a score of this seed below ``SKETCHED_BELOW``. The sample is
-            the same without; strata do without, since how many rows each has only all rows tell.
+        sketches: Of some of these parts, of this seed. The sample is the same without; strata do without, since how
+            many rows each has only all rows tell.
 
     Raises:
         SampleError: There are more strata than rows to draw, or a share is asked for a stratum that has no rows.
+        LakeError: A part became another while it was read.
     """
     keys = sorted(parts)
     if spec.strata:
         return _gather(parts, keys, *_select_in_strata(parts, keys, spec))
     if sketches:
-        foremost = {**parts, **sketches}
-        rows_of_part, selection = _select_from_all(parts, foremost, spec)
+        rows_of_part, selection = _select_from_all(parts, keys, spec, sketches)
         if selection.lies_below(SKETCHED_BELOW):
-            return _gather(foremost, keys, rows_of_part, {_EVERYTHING: selection})
-    rows_of_part, selection = _select_from_all(parts, parts, spec)
+            foremost = {**parts, **{key: sketch.rows for key, sketch in sketches.items()}}
+            drawn = _gather(foremost, keys, rows_of_part, {_EVERYTHING: selection})
+            return replace(drawn, from_sketches=len(sketches))
+    rows_of_part, selection = _select_from_all(parts, keys, spec, {})
     return _gather(parts, keys, rows_of_part, {_EVERYTHING: selection})
 
 
 def _select_from_all(
-    parts: Mapping[str, pl.LazyFrame], foremost: Mapping[str, pl.LazyFrame], spec: SampleSpec
+    parts: Mapping[str, pl.LazyFrame], keys: Sequence[str], spec: SampleSpec, sketches: Mapping[str, PartSketch]
 ) -> tuple[dict[str, int], "Selection"]:
-    """Rows of each part, and what is chosen among their foremost ones."""
+    """Rows of each part, and what is chosen from all of them, where there are sketches from what those have."""
 
     def scored(key: str) -> tuple[int, npt.NDArray[np.uint32], Scores]:
-        rows = foremost[key].select("row").collect()["row"].to_numpy()
-        return parts[key].select(pl.len()).collect().item(), rows, score(spec.seed, key, rows)
+        sketch = sketches.get(key)
+        rows = (sketch.rows if sketch else parts[key]).select("row").collect()["row"].to_numpy()
+        return sketch.valid_rows if sketch else len(rows), rows, score(spec.seed, key, rows)
 
-    keys, rows_of_part, selection = sorted(parts), dict[str, int](), Selection(spec.size)
+    rows_of_part, selection = dict[str, int](), Selection(spec.size)
     with ThreadPoolExecutor(_PARTS_AT_ONCE) as pool:
         for first in range(0, len(keys), _PARTS_AT_ONCE):  # handed over a few at a time, so that no more are held
             some = keys[first : first + _PARTS_AT_ONCE]
@@ -178,6 +184,12 @@ def _gather(
 def _rows_of_part(part: pl.LazyFrame, key: str, wanted: pl.DataFrame) -> pl.DataFrame:
     columns = [pl.lit(key).alias("part") if name == "part" else pl.col(name) for name in VALIDATED_SCHEMA]
     found = part.filter(pl.col("row").is_in(wanted["row"].implode())).select(columns).collect()
+    if found.height != wanted.height:
+        raise LakeError(
+            f"{key}: {wanted.height} of its rows were chosen, and {found.height} of them are there now. It was "
+            "validated anew meanwhile; draw the sample again.",
+            retryable=True,
+        )
     frame = wanted.join(found, on="row", how="left", maintain_order="left", validate="1:1")
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SAMPLE_SCHEMA.items())
 
@@ -211,9 +223,9 @@ class Selection:
             self._scores, self._rows = self._scores[kept], self._rows[kept]
             self._part_numbers = self._part_numbers[kept]
 
-    def lies_below(self, limit: int) -> bool:
-        """Whether all places are taken, by rows with scores below a limit: then no row above it would be chosen."""
-        return int((self._scores < np.uint64(limit)).sum()) >= self.size
+    def lies_below(self, limit: np.uint64) -> bool:
+        """Whether all places are taken by rows with scores below a limit: then no row above it would be chosen."""
+        return int((self._scores < limit).sum()) >= self.size
 
     def chosen(self) -> dict[str, npt.NDArray[np.uint32]]:
         """Rows chosen, ascending, by part key."""

@@ -35,4 +35,4 @@ def validate_part(raw: Path, lake_uri: str, file_limit_bytes: int) -> None:
                 rows_per_slice=30_000,
             )
         write_parquet(profile, profile_path)
-        write_parquet(sketch.rows(valid_bytes=valid.stat().st_size), sketch_path)
+        sketch.write(sketch_path, valid=valid)

@@ -21,11 +21,13 @@ from laion_assets.metadata.checks import metadata_checks
 from laion_assets.metadata.errors import MetadataError
 from laion_assets.metadata.row_hashes import row_hash
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
+from laion_assets.metadata.sketch import sketches_of
 from laion_assets.metadata.spec import ExpectationsSpec, RulesSpec
 from laion_assets_tests.metadata.conftest import rows
 
 _PARTS = dg.DynamicPartitionsDefinition(name="laion_hr_parts")
 _KEYS = [f"part-{number:05d}" for number in range(3)]
+_SEED = 7
 _OF_A_PART = ("validated_metadata", "quarantined_metadata", "metadata_profile", "rows")
 _EVIL = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) | **b**"
 
@@ -59,7 +61,7 @@ class Platform:
                     columns={},
                     expectations=expectations,
                     rules=RulesSpec(),
-                    sample_seed=0,
+                    sample_seed=_SEED,
                     parts=_PARTS,
                     group="g",
                 ),
@@ -169,6 +171,20 @@ def test_one_step_makes_all_three_tables_of_a_part(platform: Platform) -> None:
     assert {key: value.value for key, value in accounting.metadata.items()} == {
         "rows_in": 502, "rows_valid": 501, "rows_quarantined": 1, "rows_unaccounted": 0
     }  # fmt: skip
+
+
+def test_the_sketch_of_a_part_is_of_the_seed_of_its_dataset_and_of_the_file_that_is_there(platform: Platform) -> None:
+    lake = Lake(str(platform.folder.parent))
+    platform.publish(_KEYS[0], _part(0, n=3000))
+    assert platform.run(_KEYS[0], "tables").success
+    assert sketches_of(lake, "laion_hr", _KEYS[:1], seed=0) == {}
+    (sketch,) = sketches_of(lake, "laion_hr", _KEYS[:1], seed=_SEED).values()
+    first = sketch.rows.collect()
+    platform.publish(_KEYS[0], _part(0, n=2900))
+    assert platform.run(_KEYS[0], "tables").success
+    (sketch,) = sketches_of(lake, "laion_hr", _KEYS[:1], seed=_SEED).values()
+    assert sketch.valid_rows == 2900
+    assert sketch.rows.collect()["row"].to_list() == first.filter(pl.col("row") < 2900)["row"].to_list()
 
 
 @pytest.mark.parametrize(("valid", "quarantined", "unaccounted"), [(4, 1, 0), (4, 0, 1), (5, 1, -1)])

@@ -75,24 +75,33 @@ def test_few_rows_do_not_keep_the_memory_of_all() -> None:
     assert sum(buffer.size for buffer in captions.buffers() if buffer) < 2 * 300 * 200
 
 
-def _published(lake: Lake, valid: Path, sketch: pl.DataFrame) -> None:
+def _publish(lake: Lake, raw: Path, folder: Path, *, seed: int = 0) -> pl.DataFrame:
+    """A validated file and its sketch in a lake."""
+    valid, sketch = _validated(raw, folder, seed=seed)
     lake.write_bytes(lake.uri(["d", "validated_metadata"], f"{PART}.parquet"), valid.read_bytes())
     lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch)
+    return sketch
 
 
-def test_a_sketch_stands_for_the_validated_file_it_was_taken_from(raw: Path, tmp_path: Path, lake: Lake) -> None:
-    valid, sketch = _validated(raw, tmp_path)
-    _published(lake, valid, sketch)
-    found = sketches_of(lake, "d", [PART], seed=0)
-    assert found[PART].collect().equals(sketch)
-    assert sketches_of(lake, "d", [PART], seed=1) == {}, "rows of another seed"
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_a_sketch_stands_for_its_part(raw: Path, tmp_path: Path, lake: Lake, seed: int) -> None:
+    sketch = _publish(lake, raw, tmp_path, seed=seed)
+    found = sketches_of(lake, "d", [PART, "part-00001"], seed=seed)
+    assert set(found) == {PART}
+    assert found[PART].rows.collect().equals(sketch)
+    assert found[PART].valid_rows == 18_180
+    assert sketches_of(lake, "d", [PART], seed=seed ^ 1) == {}, "of another seed"
+    assert sketches_of(lake, "d", [], seed=seed) == {}
 
-    lake.write_bytes(lake.uri(["d", "validated_metadata"], f"{PART}.parquet"), valid.read_bytes() + b" ")
-    assert sketches_of(lake, "d", [PART], seed=0) == {}, "another file is there now"
+
+@pytest.mark.parametrize("name", ["below", "valid_rows", "valid_bytes"])
+def test_a_sketch_of_another_file_or_threshold_does_not(raw: Path, tmp_path: Path, lake: Lake, name: str) -> None:
+    sketch = _publish(lake, raw, tmp_path)
+    lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch.with_columns(pl.col(name) - 1))
+    assert sketches_of(lake, "d", [PART], seed=0) == {}
 
 
-def test_a_part_without_a_sketch_or_with_an_empty_one_has_none(raw: Path, tmp_path: Path, lake: Lake) -> None:
-    valid, sketch = _validated(raw, tmp_path)
-    assert sketches_of(lake, "d", [], seed=0) == {}
-    _published(lake, valid, sketch.clear())
-    assert sketches_of(lake, "d", [PART, "part-00001"], seed=0) == {}
+def test_an_empty_sketch_tells_nothing(raw: Path, tmp_path: Path, lake: Lake) -> None:
+    sketch = _publish(lake, raw, tmp_path)
+    lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch.clear())
+    assert sketches_of(lake, "d", [PART], seed=0) == {}

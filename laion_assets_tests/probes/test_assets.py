@@ -155,13 +155,32 @@ def test_a_sample_comes_out_of_the_sketches_of_its_parts(world: World) -> None:
         rows = sketch.rows(valid_bytes=world.lake.size_bytes(uri))
         world.lake.write_parquet(world.lake.uri(["laion_hr", SKETCHES], f"{part}.parquet"), rows)
 
-    def captions(sample: SampleSpec) -> set[str]:
-        world.materialise(sample=sample)
+    def drawn(sample: SampleSpec) -> tuple[object, set[str]]:
+        result = world.materialise(sample=sample)
         uri = world.lake.uri(SAMPLE_KEY.path, "dimension_sample.parquet")
-        return set(world.lake.scan_parquet(uri).collect()["caption"])
+        captions = set(world.lake.scan_parquet(uri).collect()["caption"])
+        return metadata(result, SAMPLE_KEY)["parts_from_sketches"], captions
 
-    assert captions(SampleSpec(size=10)) == {"of the sketch"}
-    assert "of the sketch" not in captions(SampleSpec(size=10, seed=1)), "sketches are of seed 0"
+    assert drawn(SampleSpec(size=10)) == (2, {"of the sketch"})
+    parts, captions = drawn(SampleSpec(size=10, seed=1))
+    assert parts == 0, "sketches are of seed 0"
+    assert "of the sketch" not in captions
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 3000])
+def test_a_damaged_sketch_is_told_and_the_sample_drawn_without(world: World, kept_bytes: int) -> None:
+    uri = world.lake.uri(["laion_hr", "validated_metadata"], "part-00000.parquet")
+    sketch = Sketch("part-00000", seed=0)
+    sketch.add(world.lake.scan_parquet(uri).collect())
+    sketch_uri = world.lake.uri(["laion_hr", SKETCHES], "part-00000.parquet")
+    world.lake.write_parquet(sketch_uri, sketch.rows(valid_bytes=world.lake.size_bytes(uri)))
+    content = world.lake.read_bytes(sketch_uri)
+    world.lake.write_bytes(sketch_uri, content[:kept_bytes] + bytes(len(content) - kept_bytes))
+    result = world.materialise(size=10)
+    told = metadata(result, SAMPLE_KEY)
+    assert (told["dagster/row_count"], told["parts_from_sketches"]) == (10, 0)
+    said = [entry.user_message for entry in world.instance.all_logs(result.run_id)]
+    assert any(message.startswith("A file of laion_hr/sample_sketch does not decode (") for message in said)
 
 
 def test_a_larger_sample_reuses_the_smaller_one(world: World) -> None:

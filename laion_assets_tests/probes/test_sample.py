@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from laion_assets.lake.errors import LakeError
 from laion_assets.metadata.draw_order import score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
-from laion_assets.metadata.sketch import Sketch
+from laion_assets.metadata.sketch import PartSketch, Sketch
 from laion_assets.probes.probe import first_rows
 from laion_assets.probes.sample import SAMPLE_SCHEMA, SampleError, Selection, allocate, draw_sample
 from laion_assets.probes.spec import SampleSpec
@@ -92,28 +93,32 @@ def test_a_further_part_only_pushes_rows_out() -> None:
     assert {row for row in after if row[0] != "part-00004"} <= before
 
 
-def sketches(parts: Mapping[str, pl.LazyFrame], seed: int = 0) -> dict[str, pl.LazyFrame]:
+def sketches(parts: Mapping[str, pl.LazyFrame], seed: int = 0) -> dict[str, PartSketch]:
     """Sketches of parts, as the pass over each writes them."""
     taken = {}
     for key, rows in parts.items():
-        sketch = Sketch(key, seed=seed)
-        sketch.add(rows.collect())
-        taken[key] = sketch.rows(valid_bytes=1).lazy()
+        sketch, valid = Sketch(key, seed=seed), rows.collect()
+        sketch.add(valid)
+        taken[key] = PartSketch(sketch.rows(valid_bytes=1).lazy(), valid.height)
     return taken
 
 
-@pytest.mark.parametrize("size", [1, 10, 80, 200, 9333])
-def test_a_sample_is_the_same_from_sketches(size: int) -> None:
-    parts, spec = dataset(), SampleSpec(size=size, seed=3)
-    taken = sketches(parts, seed=3)
-    held = sum(rows.select(pl.len()).collect().item() for rows in taken.values())
-    assert 80 < held < 200, "some of the sizes lie within, others beyond"
+@pytest.mark.parametrize("beyond", [-90, -80, -1, 0, 1, 2, 100, 20_000])
+def test_a_sample_is_the_same_from_sketches(beyond: int) -> None:
+    parts, seed = dataset(), 2**64 - 1
+    taken = sketches(parts, seed=seed)
+    held = sum(sketch.rows.select(pl.len()).collect().item() for sketch in taken.values())
+    spec = SampleSpec(size=max(1, held + beyond), seed=seed)
+    assert 50 < held < 150, "about a hundredth of 9,333"
     plain = draw_sample(parts, spec)
-    assert draw_sample(parts, spec, sketches=taken).frame.equals(plain.frame)
-    some = {key: taken[key] for key in ("part-00001", "part-00002")}
-    found = draw_sample(parts, spec, sketches=some)
+    found = draw_sample(parts, spec, sketches=taken)
     assert found.frame.equals(plain.frame)
     assert (found.coverage, found.strata) == (plain.coverage, plain.strata)
+    assert found.from_sketches == (5 if beyond <= 0 else 0)
+    some = draw_sample(parts, spec, sketches={key: taken[key] for key in ("part-00001", "part-00002")})
+    assert some.frame.equals(plain.frame)
+    assert (some.coverage, some.strata) == (plain.coverage, plain.strata)
+    assert some.from_sketches == (2 if beyond <= 0 else 0)
 
 
 def test_of_a_part_with_a_sketch_only_the_number_of_rows_is_read() -> None:
@@ -128,9 +133,26 @@ def test_of_a_part_with_a_sketch_only_the_number_of_rows_is_read() -> None:
     plain = draw_sample(parts, SampleSpec(size=80))
     found = draw_sample(closed, SampleSpec(size=80), sketches=sketches(parts))
     assert found.frame.equals(plain.frame)
-    assert found.coverage == plain.coverage
+    assert (found.coverage, found.from_sketches) == (plain.coverage, 5)
     with pytest.raises(AssertionError, match="read"):
         draw_sample(closed, SampleSpec(size=200), sketches=sketches(parts))
+
+
+def test_rows_that_went_away_while_they_were_chosen_are_told_and_not_made_up() -> None:
+    class Another(dict[str, pl.LazyFrame]):
+        """Parts of which one is validated anew after its rows were chosen."""
+
+        def __getitem__(self, key: str) -> pl.LazyFrame:
+            rows = super().__getitem__(key)
+            self[key] = rows.filter(pl.col("row") < 0) if key == "part-00003" else rows
+            return rows
+
+    parts = dataset()
+    chosen = draw_sample(parts, SampleSpec(size=80)).coverage[3].sampled
+    sentence = f"part-00003: {chosen} of its rows were chosen, and 0 of them are there now"
+    with pytest.raises(LakeError, match=sentence) as told:
+        draw_sample(Another(parts), SampleSpec(size=80))
+    assert told.value.retryable
 
 
 def test_strata_are_drawn_from_all_rows_whatever_the_sketches() -> None:
