@@ -13,7 +13,12 @@ from laion_assets.metadata.rulebook import rulebook
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 from laion_assets.metadata.sketch import FOLDER, SKETCH_SCHEMA, SKETCHED_BELOW, Sketch, sketches_of
 from laion_assets.metadata.validation import validate
+from laion_assets.probes.sample import draw_sample
+from laion_assets.probes.spec import SampleSpec
+from laion_assets_tests.lake.conftest import lake, local_lake, s3_endpoint, s3_environment, s3_lake
 from laion_assets_tests.metadata.conftest import rows
+
+__all__ = ["lake", "local_lake", "s3_endpoint", "s3_environment", "s3_lake"]
 
 PART = "part-00000"
 
@@ -26,12 +31,6 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     some = some.with_columns(NSFW=pl.lit("UNLIKELY"))
     pl.concat([some.with_columns(pl.col("URL") + f"?{copy}") for copy in range(20)]).write_parquet(path)
     return path
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """An empty one."""
-    return Lake(str(tmp_path / "lake"))
 
 
 def _validated(raw: Path, folder: Path, *, seed: int = 0, rows_per_slice: int = 1_000_000) -> tuple[Path, pl.DataFrame]:
@@ -99,6 +98,14 @@ def test_a_sketch_of_another_file_or_threshold_does_not(raw: Path, tmp_path: Pat
     sketch = _publish(lake, raw, tmp_path)
     lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch.with_columns(pl.col(name) - 1))
     assert sketches_of(lake, "d", [PART], seed=0) == {}
+
+
+def test_a_sample_from_sketches_is_the_one_from_validated_files(raw: Path, tmp_path: Path, lake: Lake) -> None:
+    _publish(lake, raw, tmp_path)
+    parts = {PART: lake.scan_parquet(lake.uri(["d", "validated_metadata"], f"{PART}.parquet"))}
+    found = draw_sample(parts, SampleSpec(size=100), sketches=sketches_of(lake, "d", [PART], seed=0))
+    assert found.from_sketches == 1
+    assert found.frame.equals(draw_sample(parts, SampleSpec(size=100)).frame)
 
 
 def test_an_empty_sketch_tells_nothing(raw: Path, tmp_path: Path, lake: Lake) -> None:
