@@ -36,7 +36,7 @@ class Contender:
         """Do one piece of work."""
         self._ours.send(arguments)
         measured, result = self._ours.recv()
-        return Measured(**measured), result
+        return measured, result
 
     def stop(self) -> None:
         """End the process."""
@@ -62,7 +62,7 @@ def _serve(work: Work, told: Connection) -> None:
         wall, cpu = time.perf_counter(), _cpu_s()
         result = work(*arguments)
         wall, cpu = time.perf_counter() - wall, _cpu_s() - cpu
-        told.send(({"seconds": wall, "cpu_s": cpu, "peak_mb": _peak_mb()}, result))
+        told.send((Measured(wall, cpu, _peak_mb()), result))
 
 
 def _cpu_s() -> float:

@@ -144,7 +144,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
     from laion_assets.metadata.reading import open_published
     from laion_assets.metadata.row_hashes import check_hashes
     from laion_assets.metadata.rulebook import rulebook
-    from laion_assets.metadata.sketch import FOLDER, Sketch
+    from laion_assets.metadata.sketch import SKETCHES, Sketch
     from laion_assets.metadata.spelled_sizes import compare_spelled_sizes
     from laion_assets.metadata.validation import validate
     from laion_assets.sources.fetching import open_source
@@ -156,7 +156,7 @@ def _plain_part(dataset: Any, lake: Lake, key: str) -> None:  # noqa: ANN401 (an
     raw_uri = lake.uri([DATASET, "raw_metadata"], part.file_name)
     with lake.publish_resumable(raw_uri) as path:
         source.fetch(part, path)
-    names = ("quarantined_metadata", "metadata_profile", FOLDER, "validated_metadata")
+    names = ("quarantined_metadata", "metadata_profile", SKETCHES, "validated_metadata")
     uris = [lake.uri([DATASET, name], f"{key}.parquet") for name in names]
     book, sketch = rulebook(dataset.rules, dataset.expectations), Sketch(key, seed=dataset.sample.seed)
     with lake.local_file(raw_uri) as raw, lake.publish_many(uris) as (quarantined, profile_path, sketch_path, valid):

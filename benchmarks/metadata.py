@@ -26,7 +26,7 @@ from benchmarks.contender import Contender, Measured, contenders
 from benchmarks.dagster_parts import measure_dagster
 from benchmarks.metadata_claims import WholePass, claims_of, dagster_claims_of
 from benchmarks.metadata_follow_ups import contract, duplicates, sample
-from benchmarks.metadata_peers import COPY, GX, OURS, PANDAS, PEERS, our_pass
+from benchmarks.metadata_peers import CONTENDERS, COPY, GX, OURS, PANDAS, our_pass
 
 # The copy is measured on as many parts as it takes for a steady median; pandas and Great Expectations are slow.
 COPIED_PARTS, PANDAS_PARTS, GX_PARTS = 8, 2, 1
@@ -47,7 +47,7 @@ def measure_alone(folder: Path, *, parts: int, rows: int, console: Console) -> d
     shares = {COPY: COPIED_PARTS, OURS: COPIED_PARTS, PANDAS: PANDAS_PARTS, GX: GX_PARTS}
     measured: dict[str, list[Measured]] = {name: [] for name in shares}
     with (
-        contenders(*(PEERS[name] for name in shares)) as started,
+        contenders(*(CONTENDERS[name] for name in shares)) as started,
         tempfile.TemporaryDirectory(dir=folder) as scratch,
         console.status("") as status,
     ):

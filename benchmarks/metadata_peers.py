@@ -23,10 +23,10 @@ def our_pass(raw: Path, target: Path) -> None:
     from laion_assets.metadata import part_files
     from laion_assets.metadata.reading import open_published
     from laion_assets.metadata.rulebook import rulebook
-    from laion_assets.metadata.sketch import FOLDER, Sketch
+    from laion_assets.metadata.sketch import SKETCHES, Sketch
     from laion_assets.metadata.validation import validate
 
-    folders = [target.parent.with_name(name) for name in ("quarantined_metadata", "metadata_profile", FOLDER)]
+    folders = [target.parent.with_name(name) for name in ("quarantined_metadata", "metadata_profile", SKETCHES)]
     for folder in folders:
         folder.mkdir(exist_ok=True)
     quarantined, profile_path, sketch_path = [folder / target.name for folder in folders]
@@ -138,10 +138,10 @@ def great_expectations_on_rows(raw: Path, target: Path) -> None:  # noqa: ARG001
     run_suite(rows.to_pandas(), suite, suite_name="rows", table_name="part")
 
 
-PEERS: dict[str, Callable[[Path, Path], None]] = {
+CONTENDERS: dict[str, Callable[[Path, Path], None]] = {
     "bare polars copy": bare_copy,
     "ours": our_pass,
     "pandas script": pandas_script,
     "Great Expectations on rows": great_expectations_on_rows,
 }
-COPY, OURS, PANDAS, GX = PEERS
+COPY, OURS, PANDAS, GX = CONTENDERS

@@ -24,7 +24,7 @@ from laion_assets.lake.lake import Lake
 from laion_assets.metadata.columns import OVERFLOW
 from laion_assets.metadata.reading import is_file_of_part
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
-from laion_assets.metadata.sketch import FOLDER as SKETCHES
+from laion_assets.metadata.sketch import SKETCHES
 from laion_assets.metadata.spec import ColumnsSpec
 from laion_assets.pipeline import BlockedError, Pipeline, RunFailedError, Work
 from laion_assets.previews import accept_features

@@ -24,8 +24,7 @@ from laion_assets.metadata.profile import PROFILE_SCHEMA
 from laion_assets.metadata.reading import is_file_of_part, open_published
 from laion_assets.metadata.rulebook import Rulebook, rulebook
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
-from laion_assets.metadata.sketch import FOLDER as SKETCHES
-from laion_assets.metadata.sketch import Sketch
+from laion_assets.metadata.sketch import SKETCHES, Sketch
 from laion_assets.metadata.spec import ColumnsSpec, ExpectationsSpec, RulesSpec
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.metadata.validation import validate

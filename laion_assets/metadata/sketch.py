@@ -20,7 +20,7 @@ from laion_assets.lake.parquet import write_parquet
 from laion_assets.metadata.draw_order import score
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
 
-FOLDER = "sample_sketch"
+SKETCHES = "sample_sketch"
 """Where sketches lie, beside the assets: a file per part, published before the validated one."""
 
 SKETCHED_BELOW = np.uint64(2**64 // 100)
@@ -105,13 +105,13 @@ def sketches_of(lake: Lake, dataset: str, parts: Sequence[str], *, seed: int) ->
     Returns:
         Sketches by part key.
     """
-    there = set(lake.list_names([dataset, FOLDER], ".parquet"))
+    there = set(lake.list_names([dataset, SKETCHES], ".parquet"))
 
     def usable(part: str) -> PartSketch | None:
         name = f"{part}.parquet"
         if name not in there:
             return None
-        rows = lake.scan_parquet(lake.uri([dataset, FOLDER], name))
+        rows = lake.scan_parquet(lake.uri([dataset, SKETCHES], name))
         valid = lake.uri([dataset, "validated_metadata"], name)
         valid_rows = int(lake.scan_parquet(valid).select(pl.len()).collect().item())
         stamp = (seed, int(SKETCHED_BELOW), valid_rows, lake.size_bytes(valid))

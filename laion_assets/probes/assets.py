@@ -9,8 +9,7 @@ import polars as pl
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource, outlasting_outages
 from laion_assets.metadata.acceptance import accepted_parts
-from laion_assets.metadata.sketch import FOLDER as SKETCHES
-from laion_assets.metadata.sketch import sketches_of
+from laion_assets.metadata.sketch import SKETCHES, sketches_of
 from laion_assets.metadata.table_assets import column_lineage, column_schema
 from laion_assets.probes.column_origins import PROBE_ORIGINS, sample_origins
 from laion_assets.probes.describe import COLUMN_MEANINGS, Record, coverage_records, health_records, outcome_records
@@ -92,8 +91,9 @@ def _dimension_sample(
         try:
             drawn = draw_sample(parts, spec, sketches=sketches_of(store, dataset, accepted, seed=spec.seed))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            damage = f"A file of {dataset}/{SKETCHES} does not decode ({' '.join(str(error).split())[:300]})."
-            context.log.warning("%s The sample is drawn from all rows. Parts get new sketches when validated.", damage)
+            finding = " ".join(str(error).split())[:300]
+            sentence = "Drawing a sample from %s/%s failed (%s); it is drawn from all rows."
+            context.log.warning(sentence, dataset, SKETCHES, finding)
             drawn = draw_sample(parts, spec)
         known = published.get_partition_keys(dynamic_partitions_store=context.instance)
         uri = store.uri(key.path, "dimension_sample.parquet")

@@ -11,7 +11,7 @@ from laion_assets.metadata.draw_order import score
 from laion_assets.metadata.reading import open_published
 from laion_assets.metadata.rulebook import rulebook
 from laion_assets.metadata.schema import VALIDATED_SCHEMA
-from laion_assets.metadata.sketch import FOLDER, SKETCH_SCHEMA, SKETCHED_BELOW, Sketch, sketches_of
+from laion_assets.metadata.sketch import SKETCH_SCHEMA, SKETCHED_BELOW, SKETCHES, Sketch, sketches_of
 from laion_assets.metadata.validation import validate
 from laion_assets.probes.sample import draw_sample
 from laion_assets.probes.spec import SampleSpec
@@ -78,7 +78,7 @@ def _publish(lake: Lake, raw: Path, folder: Path, *, seed: int = 0) -> pl.DataFr
     """A validated file and its sketch in a lake."""
     valid, sketch = _validated(raw, folder, seed=seed)
     lake.write_bytes(lake.uri(["d", "validated_metadata"], f"{PART}.parquet"), valid.read_bytes())
-    lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch)
+    lake.write_parquet(lake.uri(["d", SKETCHES], f"{PART}.parquet"), sketch)
     return sketch
 
 
@@ -96,7 +96,7 @@ def test_a_sketch_stands_for_its_part(raw: Path, tmp_path: Path, lake: Lake, see
 @pytest.mark.parametrize("name", ["below", "valid_rows", "valid_bytes"])
 def test_a_sketch_of_another_file_or_threshold_does_not(raw: Path, tmp_path: Path, lake: Lake, name: str) -> None:
     sketch = _publish(lake, raw, tmp_path)
-    lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch.with_columns(pl.col(name) - 1))
+    lake.write_parquet(lake.uri(["d", SKETCHES], f"{PART}.parquet"), sketch.with_columns(pl.col(name) - 1))
     assert sketches_of(lake, "d", [PART], seed=0) == {}
 
 
@@ -110,5 +110,5 @@ def test_a_sample_from_sketches_is_the_one_from_validated_files(raw: Path, tmp_p
 
 def test_an_empty_sketch_tells_nothing(raw: Path, tmp_path: Path, lake: Lake) -> None:
     sketch = _publish(lake, raw, tmp_path)
-    lake.write_parquet(lake.uri(["d", FOLDER], f"{PART}.parquet"), sketch.clear())
+    lake.write_parquet(lake.uri(["d", SKETCHES], f"{PART}.parquet"), sketch.clear())
     assert sketches_of(lake, "d", [PART], seed=0) == {}

@@ -9,8 +9,7 @@ import pytest
 
 from laion_assets.lake.lake import Lake
 from laion_assets.lake.resource import LakeResource
-from laion_assets.metadata.sketch import FOLDER as SKETCHES
-from laion_assets.metadata.sketch import Sketch
+from laion_assets.metadata.sketch import SKETCHES, Sketch
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.checks import probe_checks
 from laion_assets.probes.column_origins import sample_origins
@@ -180,7 +179,7 @@ def test_a_damaged_sketch_is_told_and_the_sample_drawn_without(world: World, kep
     told = metadata(result, SAMPLE_KEY)
     assert (told["dagster/row_count"], told["parts_from_sketches"]) == (10, 0)
     said = [entry.user_message for entry in world.instance.all_logs(result.run_id)]
-    assert any(message.startswith("A file of laion_hr/sample_sketch does not decode (") for message in said)
+    assert any(message.startswith("Drawing a sample from laion_hr/sample_sketch failed (") for message in said)
 
 
 def test_a_larger_sample_reuses_the_smaller_one(world: World) -> None:
