@@ -10,10 +10,9 @@ from laion_assets.metadata.acceptance import accepted_parts, record_verdict, rej
 from laion_assets.probes.assets import probe_assets
 from laion_assets.probes.spec import ProbeSpec, SampleSpec
 from laion_assets_tests.metadata.conftest import rows
-from laion_assets_tests.metadata.test_assets import Platform
+from laion_assets_tests.metadata.on_dagster import PARTS, Platform
 
 GOOD, BAD = "part-00000", "part-00001"
-PARTS = dg.DynamicPartitionsDefinition(name="laion_hr_parts")
 
 
 def frame(name: str, *, broken: bool = False) -> pl.DataFrame:
